@@ -1,0 +1,226 @@
+"""The values that travel between nodes: small, frozen, and stamped with the turn they belong to.
+
+Every class has a `kind`, the section of a graph file (TEN's `cmd`, `data`, `audio_frame`) in which a
+connection that carries it is written.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Kind = Literal["cmd", "data", "audio_frame", "video_frame"]
+Samples = npt.NDArray[np.int16]
+"""Mono sound at 16 kHz, shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The base. `turn` is None for what the caller does, else the number of the turn that is answered."""
+
+    kind: ClassVar[Kind] = "data"
+    turn: int | None = field(default=None, kw_only=True)
+
+
+# --- what the caller does -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted(Message):
+    """The caller is on the line. Stamped with a turn, so that the greeting is a reply like any other."""
+
+    kind: ClassVar[Kind] = "cmd"
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioFrame(Message):
+    """20 ms of the caller's voice."""
+
+    kind: ClassVar[Kind] = "audio_frame"
+    samples: Samples
+    """Shape (320,)."""
+    time_s: float
+    """Audio time: seconds of sound before this frame's first sample, since the call began."""
+    gap: bool = False
+    """True where the network lost the sound and this is filling."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted(Message):
+    """The VAD hears a voice."""
+
+    kind: ClassVar[Kind] = "cmd"
+    time_s: float
+    """Audio time of the first voiced sample, earlier than the moment it is known."""
+    confidence: float = 1.0
+    """0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded(Message):
+    """The VAD hears the voice no more: a first hint of an end, soon after it, not yet the end of a turn."""
+
+    kind: ClassVar[Kind] = "cmd"
+    time_s: float
+    """Audio time just after the last voiced sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript(Message):
+    """What the recogniser understood. An interim one is replaced by the next; a final one closes its speech.
+
+    Every SpeechEnded is answered by exactly one final transcript, its text "" when nothing was understood.
+    """
+
+    text: str
+    final: bool
+    language: str = ""
+    confidence: float = 1.0
+    """0..1; below about 0.4 the text is a guess."""
+    end_s: float = 0.0
+    """Audio time up to which this was heard; equals SpeechEnded.time_s on a final one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed(Message):
+    """The caller typed instead of speaking."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted(Message):
+    """The caller has taken the floor; a running reply has been cut."""
+
+    kind: ClassVar[Kind] = "cmd"
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded(Message):
+    """The caller is done and waits for an answer. Carries the new turn's number."""
+
+    text: str
+    """All that was said in this turn; "" when a voice was heard but nothing was understood."""
+    language: str = ""
+    confidence: float = 1.0
+    ended_s: float = 0.0
+    """Audio time just after the last voiced sample."""
+
+
+# --- the reply ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A line of the conversation so far. The agent's lines hold only what the caller heard of them."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt(Message):
+    """The router asks an answering node for a reply."""
+
+    text: str
+    language: str = "en"
+    history: tuple[Utterance, ...] = ()
+    """What came before `text`, oldest first."""
+    flow: str = ""
+    """The name of the vertical's flow to begin; "" for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declined(Message):
+    """An answering node passes: the router asks another one."""
+
+    prompt: Prompt
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Message):
+    """A piece of a reply, as it is generated; pieces are joined without anything between them."""
+
+    text: str
+    language: str = "en"
+    final: bool = False
+    """True on the last piece of the reply, which may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clause(Message):
+    """A piece of a reply that can be spoken on its own."""
+
+    text: str
+    language: str = "en"
+    final: bool = False
+    """True on the last clause of the reply, which may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """When a word is spoken."""
+
+    text: str
+    start_s: float
+    """From the first sample of its clause."""
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Speech(Message):
+    """A stretch of the agent's voice, of any length."""
+
+    kind: ClassVar[Kind] = "audio_frame"
+    samples: Samples
+    """Shape (n,); may be empty."""
+    text: str = ""
+    """The clause that begins with this stretch; "" on a stretch that continues it."""
+    words: tuple[Word, ...] = ()
+    """The clause's words whose times are known by now, in order; none if the voice does not tell."""
+    final: bool = False
+    """True on the reply's last stretch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard(Message):
+    """What the caller has really heard of a reply. First with text "" as the first sample is played,
+    then growing as words pass, last with `final`. Its own `turn` is None: it tells of the caller's ear.
+    """
+
+    reply: int
+    """The turn whose reply this is."""
+    text: str
+    """All that has been heard of it so far."""
+    final: bool = False
+    interrupted: bool = False
+    """With `final`: the caller spoke over it, so `text` is only its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Message):
+    """Which node answers a turn, and why; for the record."""
+
+    to: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold(Message):
+    """The caller asked the agent to wait, or is back."""
+
+    kind: ClassVar[Kind] = "cmd"
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Message):
+    """A node could not make its reply (TurnError). Every node has the output port "failed" for it."""
+
+    kind: ClassVar[Kind] = "cmd"
+    node: str
+    reason: str

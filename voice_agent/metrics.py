@@ -1,0 +1,24 @@
+"""What the server counts, in Prometheus's terms, served at `/metrics`. Nodes write no metrics."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 1.2, 1.6, 2.5, 5.0)
+
+CALLS_ACTIVE = Gauge("voice_agent_calls_active", "Calls under way")
+CALLS = Counter("voice_agent_calls_total", "Calls ended, by outcome", ["outcome"])
+DROPPED_FRAMES = Counter(
+    "voice_agent_dropped_frames_total", "Frames of live sound given up because a node was slow", ["node"]
+)
+FAILED_TURNS = Counter("voice_agent_failed_turns_total", "Replies that a node could not make", ["node"])
+FIRST_OUTPUT = Histogram(
+    "voice_agent_first_output_seconds",
+    "From the first output of any node in a turn to this node's first output in it",
+    ["node"],
+    buckets=SECONDS,
+)
+RESPONSE = Histogram(
+    "voice_agent_response_seconds",
+    "From the caller's last voiced sample as it was received to the first sample of the reply",
+    buckets=SECONDS,
+)
+INTERRUPTIONS = Counter("voice_agent_interruptions_total", "Replies that the caller spoke over")
