@@ -1,0 +1,189 @@
+"""The caller in a browser: sound over WebRTC, events on the data channel `oai-events`."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from voice_agent import metrics
+from voice_agent.audio import FRAME_S
+from voice_agent.extension import Emit, Extension
+from voice_agent.media.peer import Peer
+from voice_agent.media.playout import Playout
+from voice_agent.media.receive import ReceivePath
+from voice_agent.message import (
+    AudioFrame,
+    CallStarted,
+    Clause,
+    Failed,
+    Heard,
+    Hold,
+    Message,
+    Route,
+    Samples,
+    Speech,
+    SpeechEnded,
+    SpeechStarted,
+    Transcript,
+    TurnEnded,
+    TurnStarted,
+    Typed,
+)
+from voice_agent.realtime.commands import Commands
+from voice_agent.realtime.conversation import Conversation, Event
+from voice_agent.realtime.latency import LatencyMeter
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+@dataclass
+class WebRtcClient(Extension):
+    """The server gives it the offer by `answer`; the call begins when sound and events can flow."""
+
+    connect_timeout_s: Seconds = 20.0
+    """The call ends if the connection is not up by then."""
+    silence_timeout_s: Seconds = 15.0
+    """The call ends when no packet has come for this long: the caller has vanished."""
+    model: str = "voice-agent"
+    """The name that `session.created` tells."""
+
+    inputs = (
+        SpeechStarted, SpeechEnded, Transcript, TurnStarted, TurnEnded,
+        Clause, Speech, Route, Hold, Failed,
+    )  # fmt: skip
+    outputs = {"call_started": CallStarted, "pcm_frame": AudioFrame, "heard": Heard, "typed": Typed}
+
+    async def start(self) -> None:
+        self._out: asyncio.Queue[tuple[str, Message]] = asyncio.Queue()
+        self._receive = ReceivePath()
+        self._playout = Playout()
+        self._heard_ms: dict[int, float] = {}
+        self._conversation = Conversation(self.session.session_id, self.session.language, self.model)
+        self._commands = Commands(self._conversation)
+        self._latency = LatencyMeter()
+        self._time_s = 0.0
+        self._answered = False
+        self._connected = asyncio.Event()
+        self._open = asyncio.Event()
+        self._peer = Peer(
+            source=self._next_frame,
+            on_packet=self._packet,
+            on_event=self._command,
+            on_open=self._opened,
+            on_state=self._state,
+        )
+
+    async def answer(self, offer: str) -> str:
+        """The SDP answer. Raises InputError."""
+        return await self._peer.answer(offer)
+
+    async def add_candidates(self, fragment: str) -> None:
+        """Take trickled candidates. Raises InputError."""
+        await self._peer.add_candidates(fragment)
+
+    async def run(self, emit: Emit) -> None:
+        try:
+            async with asyncio.timeout(self.connect_timeout_s):
+                await self._connected.wait()
+                if self._peer.has_events:
+                    await self._open.wait()
+        except TimeoutError:
+            self.session.close(f"not connected within {self.connect_timeout_s:g} s")
+            return
+        self._send(self._conversation.session())
+        self._answered = True
+        turn = self.session.begin_turn()
+        self._send(self._conversation.begin_reply(turn))
+        await emit("call_started", CallStarted(self.session.language, turn=turn))
+        while True:
+            try:
+                async with asyncio.timeout(self.silence_timeout_s):
+                    port, message = await self._out.get()
+            except TimeoutError:
+                self.session.close(f"no sound from the caller for {self.silence_timeout_s:g} s")
+                return
+            await emit(port, message)
+
+    async def handle(self, message: Message, emit: Emit) -> None:
+        match message:
+            case Speech(turn=int(turn)):
+                self._playout.push(message)
+                if message.final:
+                    self._send(self._conversation.generated(turn))
+            case TurnStarted():
+                pass  # the cut was told by flush
+            case _:
+                self._latency.on_message(message, asyncio.get_running_loop().time(), self._time_s)
+                self._send(self._conversation.on_message(message))
+
+    def flush(self) -> None:
+        turn = self._playout.playing
+        self._playout.cut()
+        self._tell_progress()
+        for cancelled in self._conversation.open_turns():
+            if cancelled == turn:
+                metrics.INTERRUPTIONS.inc()
+            self._send(self._conversation.interrupted(cancelled, round(self._heard_ms.get(cancelled, 0))))
+
+    async def stop(self) -> None:
+        await self._peer.close()
+
+    # --- callbacks of the connection ---
+
+    def _packet(self, sequence: int, payload: bytes) -> None:
+        for samples, filled in self._receive.push(sequence, payload):
+            if self._answered:
+                self._out.put_nowait(("pcm_frame", AudioFrame(samples, self._time_s, gap=filled)))
+                self._time_s += FRAME_S
+
+    def _next_frame(self) -> Samples:
+        """What the caller's loudspeaker gets next; called every 20 ms."""
+        before = self._playout.playing
+        samples = self._playout.pull()
+        turn = self._playout.playing
+        if turn is not None:
+            self._heard_ms[turn] = self._heard_ms.get(turn, 0.0) + FRAME_S * 1000
+            if turn != before:
+                self._first_sample(turn)
+        self._tell_progress()
+        return samples
+
+    def _first_sample(self, turn: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if latency := self._latency.first_sample(turn, now, self.session.timings(turn), self.node):
+            metrics.RESPONSE.observe(latency.voice_to_voice_ms / 1000)
+            self._send(
+                self._conversation.latency(
+                    turn, latency.voice_to_voice_ms, latency.stages_ms, latency.overlapped_ms
+                )
+            )
+
+    def _tell_progress(self) -> None:
+        for heard in self._playout.progress():
+            self._out.put_nowait(("heard", heard))
+            self._send(self._conversation.on_message(heard))
+
+    def _command(self, text: str) -> None:
+        result = self._commands.receive(text)
+        self._send(result.events)
+        if result.cancel:
+            self.session.interrupt()
+        if result.language:
+            self.session.language = result.language
+        if result.typed:
+            self._out.put_nowait(("typed", Typed(result.typed)))
+
+    def _opened(self) -> None:
+        self._open.set()
+
+    def _state(self, state: str) -> None:
+        if state == "connected":
+            self._connected.set()
+        elif state in ("failed", "closed"):
+            self.session.close("the caller hung up" if state == "closed" else "the connection was lost")
+
+    def _send(self, events: list[Event]) -> None:
+        for event in events:
+            self._peer.send(json.dumps(event, ensure_ascii=False))

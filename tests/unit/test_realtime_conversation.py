@@ -1,0 +1,200 @@
+"""The events of a call: their order, and that the `openai` package's own types take every one of them."""
+
+from typing import Any
+
+import pytest
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import TypeAdapter
+
+from voice_agent.message import (
+    Clause,
+    Failed,
+    Heard,
+    Hold,
+    Message,
+    Route,
+    SpeechEnded,
+    SpeechStarted,
+    Transcript,
+    TurnEnded,
+)
+from voice_agent.realtime.commands import Commands, language_of
+from voice_agent.realtime.conversation import Conversation, Event
+
+SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+
+
+@pytest.fixture
+def conversation() -> Conversation:
+    return Conversation("sess_1", "en", "voice-agent")
+
+
+def feed(conversation: Conversation, *messages: Message) -> list[Event]:
+    return [event for message in messages for event in conversation.on_message(message)]
+
+
+def types(events: list[Event]) -> list[str]:
+    return [event["type"] for event in events]
+
+
+def a_turn(turn: int = 2, text: str = "where is my order") -> list[Message]:
+    return [
+        SpeechStarted(1.2),
+        Transcript("where is", final=False),
+        SpeechEnded(2.0),
+        Transcript(text, final=True, end_s=2.0),
+        TurnEnded(text, ended_s=2.0, turn=turn),
+    ]
+
+
+def test_a_whole_turn_in_the_order_that_the_api_documents(conversation: Conversation) -> None:
+    events = conversation.session()
+    events += feed(conversation, *a_turn(), Route("fast", "order status", turn=2))
+    events += feed(conversation, Clause("It was sent yesterday.", turn=2), Heard(2, ""))
+    events += feed(conversation, Clause("It arrives tomorrow.", final=True, turn=2))
+    events += conversation.generated(2)
+    events += feed(conversation, Heard(2, "It was sent yesterday. It arrives tomorrow.", final=True))
+    assert types(events) == [
+        "session.created",
+        "input_audio_buffer.speech_started",
+        "conversation.item.input_audio_transcription.delta",
+        "voice_agent.transcript",
+        "input_audio_buffer.speech_stopped",
+        "conversation.item.input_audio_transcription.delta",
+        "voice_agent.transcript",
+        "input_audio_buffer.committed",
+        "conversation.item.added",
+        "conversation.item.done",
+        "conversation.item.input_audio_transcription.completed",
+        "response.created",
+        "response.output_item.added",
+        "conversation.item.added",
+        "response.content_part.added",
+        "voice_agent.route",
+        "response.output_audio_transcript.delta",
+        "output_audio_buffer.started",
+        "voice_agent.heard",
+        "response.output_audio_transcript.delta",
+        "response.output_audio.done",
+        "response.output_audio_transcript.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "conversation.item.done",
+        "response.done",
+        "output_audio_buffer.stopped",
+        "voice_agent.heard",
+    ]
+
+
+def test_openais_own_types_parse_every_event(conversation: Conversation) -> None:
+    events = conversation.session() + conversation.session("session.updated")
+    events += conversation.begin_reply(1) + feed(conversation, Clause("Hello.", turn=1), Heard(1, ""))
+    events += conversation.interrupted(1, 300)
+    events += feed(conversation, *a_turn(), Clause("Yes.", final=True, turn=2), Heard(2, ""))
+    events += conversation.generated(2) + feed(conversation, Heard(2, "Yes.", final=True))
+    events += conversation.typed("and the other one") + conversation.error("no", "bad", "event_9")
+    events += feed(conversation, Failed("large", "it is down", turn=2))
+    ours = [event for event in events if not event["type"].startswith("voice_agent.")]
+    for event in ours:
+        parsed = SERVER_EVENT.validate_python(event)
+        assert parsed.type == event["type"]
+        assert parsed.model_dump(mode="json", exclude_none=True) == event, "nothing is lost, nothing unknown"
+    assert len({event["event_id"] for event in events}) == len(events)
+
+
+def test_all_parts_of_a_reply_carry_the_same_ids(conversation: Conversation) -> None:
+    events = feed(conversation, *a_turn(), Clause("Yes.", turn=2), Heard(2, "")) + conversation.generated(2)
+    response_id = next(e["response"]["id"] for e in events if e["type"] == "response.created")
+    item_id = next(e["item"]["id"] for e in events if e["type"] == "response.output_item.added")
+    for event in events:
+        assert event.get("response_id", response_id) == response_id
+        if event["type"].startswith("response.content_part"):
+            assert event["item_id"] == item_id
+
+
+def test_an_interrupted_reply_is_cancelled_cleared_and_truncated(conversation: Conversation) -> None:
+    feed(conversation, *a_turn(), Clause("It was sent yesterday.", turn=2), Heard(2, ""))
+    assert conversation.open_turns() == [2]
+    events = conversation.interrupted(2, 640)
+    assert types(events)[-3:] == ["response.done", "output_audio_buffer.cleared", "conversation.item.truncated"]
+    done = next(e for e in events if e["type"] == "response.done")["response"]
+    assert (done["status"], done["status_details"]["reason"]) == ("cancelled", "turn_detected")
+    assert events[-1]["audio_end_ms"] == 640
+    assert conversation.open_turns() == []
+
+
+def test_a_reply_cut_while_it_only_plays_is_not_done_twice(conversation: Conversation) -> None:
+    feed(conversation, *a_turn(), Clause("Yes.", final=True, turn=2), Heard(2, ""))
+    assert types(conversation.generated(2)).count("response.done") == 1
+    assert "response.done" not in types(conversation.interrupted(2, 100))
+
+
+def test_interim_text_that_was_revised_is_told_whole(conversation: Conversation) -> None:
+    events = feed(
+        conversation,
+        SpeechStarted(0.0),
+        Transcript("wear", final=False),
+        Transcript("where is", final=False),
+    )
+    assert [e["delta"] for e in events if e["type"].endswith(".delta")] == ["wear"]
+    assert [e["text"] for e in events if e["type"] == "voice_agent.transcript"] == ["wear", "where is"]
+
+
+def test_a_turn_of_two_stretches_is_one_item(conversation: Conversation) -> None:
+    events = feed(
+        conversation,
+        SpeechStarted(0.0),
+        SpeechEnded(1.0),
+        Transcript("my order", final=True, end_s=1.0),
+        SpeechStarted(1.3),
+        SpeechEnded(2.0),
+        Transcript("is late", final=True, end_s=2.0),
+        TurnEnded("my order is late", turn=2),
+    )
+    ids = {e["item_id"] for e in events if "audio_buffer" in e["type"] or "transcription" in e["type"]}
+    assert len(ids) == 1
+    deltas = [e["delta"] for e in events if e["type"].endswith("transcription.delta")]
+    assert "".join(deltas) == "my order is late"
+
+
+def test_a_typed_line_has_no_audio_events(conversation: Conversation) -> None:
+    events = conversation.typed("hello") + feed(conversation, TurnEnded("hello", turn=2))
+    assert not [t for t in types(events) if "audio_buffer" in t or "transcription" in t]
+    assert types(events)[:3] == ["conversation.item.added", "conversation.item.done", "response.created"]
+
+
+def test_holding_is_told(conversation: Conversation) -> None:
+    assert feed(conversation, Hold(True))[0]["on"] is True
+
+
+class TestCommands:
+    def test_a_typed_item_is_answered_when_a_response_is_asked_for(self, conversation: Conversation) -> None:
+        commands = Commands(conversation)
+        item = '{"role":"user","type":"message","content":[{"type":"input_text","text":"你好"}]}'
+        assert not commands.receive(f'{{"type":"conversation.item.create","item":{item}}}').typed
+        assert commands.receive('{"type":"response.create"}').typed == "你好"
+        again = commands.receive('{"type":"response.create"}')
+        assert again.events[0]["error"]["code"] == "nothing_to_respond_to"
+
+    @pytest.mark.parametrize("kind", ["response.cancel", "output_audio_buffer.clear"])
+    def test_a_client_can_stop_the_reply(self, conversation: Conversation, kind: str) -> None:
+        assert Commands(conversation).receive(f'{{"type":"{kind}"}}').cancel
+
+    def test_the_language_can_change(self, conversation: Conversation) -> None:
+        update = '{"type":"session.update","session":{"audio":{"input":{"transcription":{"language":"zh"}}}}}'
+        outcome = Commands(conversation).receive(update)
+        assert outcome.language == "zh"
+        assert outcome.events[0]["session"]["audio"]["input"]["transcription"]["language"] == "zh"
+
+    @pytest.mark.parametrize(
+        "text", ["", "[]", "{", "null", '{"type":5}', '{"type":"no.such"}', '{"type":"conversation.item.create"}',
+                 '{"type":"conversation.item.create","item":{"role":"user","content":[{"text":5}]}}']
+    )  # fmt: skip
+    def test_nonsense_is_answered_by_an_error(self, conversation: Conversation, text: str) -> None:
+        outcome = Commands(conversation).receive(text)
+        assert types(outcome.events) == ["error"]
+        SERVER_EVENT.validate_python(outcome.events[0])
+
+    @pytest.mark.parametrize("session", [None, [], {"audio": 5}, {"audio": {"input": {"transcription": {"language": 3}}}}])
+    def test_a_session_without_a_language(self, session: object) -> None:
+        assert language_of(session) == ""

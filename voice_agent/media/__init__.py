@@ -1,0 +1,1 @@
+"""Sound on the wire: Opus, the receive path, playout."""

@@ -1,0 +1,121 @@
+"""One WebRTC connection on the answering side: SDP in and out, packets and data channel as callbacks."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.sdp import SessionDescription, candidate_from_sdp
+
+from voice_agent.errors import InputError
+from voice_agent.media import aiortc_private
+from voice_agent.media.track import PacedTrack
+from voice_agent.message import Samples
+
+log = logging.getLogger(__name__)
+EVENTS_CHANNEL = "oai-events"
+MAX_EVENT_BYTES = 256 * 1024
+
+
+class Peer:
+    """The callbacks run on the loop and must not block."""
+
+    def __init__(
+        self,
+        *,
+        source: Callable[[], Samples],
+        on_packet: aiortc_private.RtpHandler,
+        on_event: Callable[[str], None],
+        on_open: Callable[[], None],
+        on_state: Callable[[str], None],
+    ) -> None:
+        aiortc_private.allow_loopback()
+        self.track = PacedTrack(source)
+        self.has_events = False
+        """The offer has a data channel."""
+        self._on_packet = on_packet
+        self._on_event = on_event
+        self._on_open = on_open
+        self._channel: Any = None
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._connection.on("datachannel", self._opened)
+        self._connection.on("connectionstatechange", lambda: on_state(self._connection.connectionState))
+
+    async def answer(self, offer: str) -> str:
+        """The SDP answer. Raises InputError for an offer that is broken or has no usable sound."""
+        self.has_events = _check(offer)
+        try:
+            await self._connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            audio = next(t for t in self._connection.getTransceivers() if t.kind == "audio")
+            aiortc_private.take_packets(audio.receiver, self._on_packet)
+            audio.sender.replaceTrack(self.track)
+            audio.direction = "sendrecv"
+            await self._connection.setLocalDescription(await self._connection.createAnswer())
+        except Exception as error:
+            # aiortc meets what it did not expect in an offer with errors of every class.
+            log.debug("the offer was not accepted", exc_info=True)
+            raise InputError(
+                f"expected an SDP offer that can be answered: {error or type(error).__name__}"
+            ) from error
+        sdp: str = self._connection.localDescription.sdp
+        return with_opus_settings(sdp)
+
+    async def add_candidates(self, fragment: str) -> None:
+        """Take the `a=candidate:` lines of an SDP fragment. Raises InputError for one that is broken."""
+        for line in fragment.splitlines():
+            if not line.startswith("a=candidate:"):
+                continue
+            try:
+                candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
+                candidate.sdpMLineIndex = 0
+                await self._connection.addIceCandidate(candidate)
+            except (ValueError, IndexError, AssertionError) as error:
+                raise InputError(f"expected an ICE candidate, got {line[:80]!r}") from error
+
+    def send(self, text: str) -> None:
+        """Send an event, if the caller's data channel is open."""
+        if self._channel is not None and self._channel.readyState == "open":
+            self._channel.send(text)
+
+    async def close(self) -> None:
+        """End the connection and everything in it."""
+        self.track.stop()
+        await self._connection.close()
+
+    def _opened(self, channel: Any) -> None:
+        if channel.label != EVENTS_CHANNEL:
+            return
+        self._channel = channel
+        channel.on("message", self._received)
+        self._on_open()
+
+    def _received(self, data: object) -> None:
+        if isinstance(data, str) and len(data) <= MAX_EVENT_BYTES:
+            self._on_event(data)
+
+
+def _check(offer: str) -> bool:
+    """Whether the offer has a data channel. Raises InputError that says what it lacks, in words of SDP."""
+    try:
+        description = SessionDescription.parse(offer)
+    except Exception as error:  # the parser fails in as many ways as a text can be broken
+        raise InputError(f"expected an SDP offer, got text that is none ({type(error).__name__})") from error
+    audio = [media for media in description.media if media.kind == "audio" and media.port]
+    if not audio:
+        raise InputError("expected an SDP offer with an audio section, got one without")
+    if not any(codec.name.lower() == "opus" for codec in audio[0].rtp.codecs):
+        raise InputError("expected an SDP offer with the Opus codec, got one without")
+    if audio[0].direction not in ("sendrecv", "sendonly", None):
+        raise InputError(f"expected an audio section that sends sound, got direction {audio[0].direction}")
+    return any(media.kind == "application" for media in description.media)
+
+
+def with_opus_settings(answer: str) -> str:
+    """Ask for in-band FEC in an SDP answer; without this line browsers never send it (RFC 7587, 7)."""
+    lines = []
+    for line in answer.splitlines():
+        lines.append(line)
+        if line.startswith("a=rtpmap:") and line.split(" ")[1].lower().startswith("opus/48000"):
+            payload_type = line.removeprefix("a=rtpmap:").split(" ")[0]
+            lines.append(f"a=fmtp:{payload_type} minptime=10;useinbandfec=1;stereo=0")
+    return "\r\n".join(lines) + "\r\n"

@@ -1,0 +1,88 @@
+"""What a client may send on the events channel: the part of the Realtime API that has a meaning here."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from voice_agent.realtime.conversation import Conversation, Event
+
+
+@dataclass
+class Outcome:
+    """What a client's event asks for."""
+
+    events: list[Event] = field(default_factory=list)
+    """To send back."""
+    typed: str = ""
+    """A typed line to answer."""
+    cancel: bool = False
+    """Stop the reply."""
+    language: str = ""
+    """The caller's new language."""
+
+
+class Commands:
+    """Reads the client's events; what is wrong with one is answered by an `error` event."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._typed = ""
+        """A typed item that waits for `response.create`."""
+
+    def receive(self, text: str) -> Outcome:
+        """Take one event as JSON text."""
+        try:
+            event = json.loads(text)
+            type_ = event["type"]
+        except (ValueError, TypeError, KeyError):
+            return self._error("expected a JSON object with a 'type'", "invalid_json", {})
+        match type_:
+            case "conversation.item.create":
+                return self._item(event)
+            case "response.create":
+                return self._respond(event)
+            case "response.cancel" | "output_audio_buffer.clear":
+                return Outcome(cancel=True)
+            case "session.update":
+                return self._session(event)
+            case "conversation.item.truncate":
+                return Outcome()  # the history holds what was played, which this server knows itself
+        return self._error(
+            f"this server does not take events of type {str(type_)[:60]!r}", "unknown_event", event
+        )
+
+    def _item(self, event: dict[str, Any]) -> Outcome:
+        item = event.get("item")
+        content = item.get("content") if isinstance(item, dict) else None
+        parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+        texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
+        line = " ".join(texts).strip()[:2000]
+        if not line or not isinstance(item, dict) or item.get("role") != "user":
+            return self._error("expected an item with role 'user' and some input_text", "invalid_item", event)
+        self._typed = line
+        item_id = item.get("id")
+        return Outcome(self._conversation.typed(line, item_id if isinstance(item_id, str) else None))
+
+    def _respond(self, event: dict[str, Any]) -> Outcome:
+        if not self._typed:
+            return self._error("there is no new typed item to respond to", "nothing_to_respond_to", event)
+        line, self._typed = self._typed, ""
+        return Outcome(typed=line)
+
+    def _session(self, event: dict[str, Any]) -> Outcome:
+        language = language_of(event.get("session"))
+        if language:
+            self._conversation.language = language
+        return Outcome(self._conversation.session("session.updated"), language=language)
+
+    def _error(self, message: str, code: str, event: Any) -> Outcome:
+        cause = event.get("event_id") if isinstance(event, dict) else None
+        return Outcome(self._conversation.error(message, code, cause if isinstance(cause, str) else None))
+
+
+def language_of(session: object) -> str:
+    """The language in a session's `audio.input.transcription.language`; "" where there is none."""
+    value = session
+    for key in ("audio", "input", "transcription", "language"):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value[:20] if isinstance(value, str) else ""

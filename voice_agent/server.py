@@ -1,0 +1,215 @@
+"""The HTTP server: calls by WebRTC in the manner of the OpenAI Realtime API, the page, metrics."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from voice_agent import __version__, resources
+from voice_agent.dialogue.vertical import load_vertical
+from voice_agent.errors import InputError, VoiceAgentError
+from voice_agent.graph import Graph
+from voice_agent.realtime import WebRtcEndpoint
+from voice_agent.realtime.commands import language_of
+from voice_agent.session import Session
+
+log = logging.getLogger(__name__)
+MAX_BODY = 256 * 1024
+"""Bytes of an offer; a browser's has about 5 kB."""
+LANGUAGES = ("en", "zh")
+
+
+class CallRefused(Exception):
+    """An answer other than 2xx, in the form of the OpenAI API's errors."""
+
+    def __init__(self, status: int, message: str, code: str) -> None:
+        self.status, self.message, self.code = status, message, code
+
+
+class Calls:
+    """The calls under way."""
+
+    def __init__(self, graph: Graph, max_calls: int) -> None:
+        self.graph = graph
+        self.max_calls = max_calls
+        self.sessions: dict[str, Session] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def begin(self, offer: str, language: str) -> tuple[str, str]:
+        """Answer an offer; returns the call's id and the SDP answer. Raises CallRefused."""
+        if len(self.sessions) >= self.max_calls:
+            raise CallRefused(503, f"all {self.max_calls} lines are busy, call again later", "busy")
+        session = Session(self.graph, language=language)
+        self.sessions[session.session_id] = session
+        try:
+            answer = await self._answer(session, offer)
+        except BaseException:
+            del self.sessions[session.session_id]
+            await session.stop()
+            raise
+        task = asyncio.create_task(self._run(session))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return session.session_id, answer
+
+    async def _answer(self, session: Session, offer: str) -> str:
+        client = session.find(WebRtcEndpoint)
+        if client is None:
+            message = f"graph '{self.graph.name}' has no client that answers WebRTC calls (client.webrtc)"
+            raise CallRefused(501, message, "no_webrtc_client")
+        try:
+            await session.start()
+            return await client.answer(offer)
+        except InputError as error:
+            raise CallRefused(400, str(error), "invalid_offer") from error
+        except VoiceAgentError as error:
+            raise CallRefused(503, f"the call cannot start: {error}", "session_failed") from error
+
+    async def _run(self, session: Session) -> None:
+        """A call to its end; what breaks in it stays in it."""
+        try:
+            await session.run()
+        except VoiceAgentError as error:
+            log.error("call %s ended: %s", session.session_id, error)
+        except Exception:
+            log.exception("call %s ended", session.session_id)
+        else:
+            log.info("call %s ended: %s", session.session_id, session.closed_because)
+        finally:
+            self.sessions.pop(session.session_id, None)
+
+    def find(self, call_id: str) -> Session:
+        """The call. Raises CallRefused."""
+        if session := self.sessions.get(call_id):
+            return session
+        raise CallRefused(404, f"there is no call '{call_id[:60]}'", "no_such_call")
+
+    async def end_all(self) -> None:
+        """Hang up everywhere and wait for it."""
+        for session in list(self.sessions.values()):
+            session.close("the server is shutting down")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=10)
+
+
+def make_app(graph: Graph, *, max_calls: int = 64, on_ready: Callable[[], None] | None = None) -> FastAPI:
+    """The application that serves calls of a graph whose nodes are prepared."""
+    calls = Calls(graph, max_calls)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await calls.end_all()
+
+    app = FastAPI(title="voice-agent", version=__version__, lifespan=lifespan)
+    app.state.calls = calls
+    _add_calls(app, calls)
+    _add_information(app, calls)
+    app.mount("/", StaticFiles(directory=resources.folder("web_client"), html=True))
+    return app
+
+
+def _add_calls(app: FastAPI, calls: Calls) -> None:
+    @app.exception_handler(CallRefused)
+    async def refused(_: Request, error: CallRefused) -> JSONResponse:
+        kind = "server_error" if error.status >= 500 else "invalid_request_error"
+        body = {"error": {"message": error.message, "type": kind, "code": error.code, "param": None}}
+        return JSONResponse(body, error.status, {"Retry-After": "5"} if error.status == 503 else None)
+
+    @app.post("/v1/realtime/calls", status_code=201)
+    async def begin(request: Request) -> Response:
+        offer, language = await _read_offer(request)
+        call_id, answer = await calls.begin(offer, language)
+        headers = {"Location": f"/v1/realtime/calls/{call_id}"}
+        return Response(answer, 201, headers, "application/sdp")
+
+    @app.patch("/v1/realtime/calls/{call_id}")
+    async def trickle(call_id: str, request: Request) -> Response:
+        client = calls.find(call_id).find(WebRtcEndpoint)
+        assert client is not None
+        try:
+            await client.add_candidates(await _body(request))
+        except InputError as error:
+            raise CallRefused(400, str(error), "invalid_candidate") from error
+        return Response(status_code=204)
+
+    @app.delete("/v1/realtime/calls/{call_id}")
+    async def hang_up(call_id: str) -> Response:
+        calls.find(call_id).close("the caller hung up")
+        return Response(status_code=204)
+
+
+def _add_information(app: FastAPI, calls: Calls) -> None:
+    information = describe(calls.graph)
+
+    @app.get("/healthz")
+    async def health() -> dict[str, Any]:
+        return {"status": "ok", "calls": len(calls.sessions)}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/v1/voice_agent")
+    async def about() -> dict[str, Any]:
+        return information
+
+
+def describe(graph: Graph) -> dict[str, Any]:
+    """What the page shows of the graph and its vertical."""
+    name = next((node.properties["vertical"] for node in graph.nodes if "vertical" in node.properties), None)
+    vertical = load_vertical(str(name)) if name else None
+    understood = [
+        node.extension_class.languages for node in graph.nodes if hasattr(node.extension_class, "languages")
+    ]
+    return {
+        "version": __version__,
+        "graph": graph.name,
+        "nodes": [{"name": node.name, "addon": node.addon} for node in graph.nodes],
+        "languages": list(LANGUAGES),
+        "spoken_languages": list(understood[0]) if understood else list(LANGUAGES),
+        "vertical": vertical
+        and {"name": vertical.name, "title": vertical.title, "suggestions": vertical.suggestions},
+    }
+
+
+async def _read_offer(request: Request) -> tuple[str, str]:
+    """The SDP offer and the caller's language, from either form of the request. Raises CallRefused."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == "application/sdp":
+        return await _body(request), request.query_params.get("language", LANGUAGES[0])
+    if kind != "multipart/form-data":
+        message = f"expected application/sdp or multipart/form-data, got {kind[:60] or 'no content type'}"
+        raise CallRefused(415, message, "unsupported_media_type")
+    await _body(request)  # bounded; the form is parsed from the same bytes
+    async with request.form() as form:
+        offer, session = [await _field(form.get(name)) for name in ("sdp", "session")]
+    if not offer:
+        raise CallRefused(400, "expected a form field 'sdp' with the offer", "invalid_offer")
+    try:
+        language = language_of(json.loads(session)) if session else ""
+    except ValueError as error:
+        raise CallRefused(
+            400, f"expected JSON in the form field 'session': {error}", "invalid_session"
+        ) from error
+    return offer, language or LANGUAGES[0]
+
+
+async def _field(value: Any) -> str:
+    """A form field, sent as text or as a file."""
+    raw = await value.read() if hasattr(value, "read") else (value or "")
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+
+
+async def _body(request: Request) -> str:
+    size = int(request.headers.get("content-length") or 0)
+    if size > MAX_BODY or len(raw := await request.body()) > MAX_BODY:
+        raise CallRefused(413, f"expected at most {MAX_BODY} bytes", "too_large")
+    return raw.decode("utf-8", "replace")
