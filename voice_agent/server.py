@@ -3,9 +3,10 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -60,7 +61,7 @@ class Calls:
         return session.session_id, answer
 
     async def _answer(self, session: Session, offer: str) -> str:
-        client = session.find(WebRtcEndpoint)
+        client = endpoint_of(session)
         if client is None:
             message = f"graph '{self.graph.name}' has no client that answers WebRTC calls (client.webrtc)"
             raise CallRefused(501, message, "no_webrtc_client")
@@ -95,11 +96,20 @@ class Calls:
         """Hang up everywhere and wait for it."""
         for session in list(self.sessions.values()):
             session.close("the server is shutting down")
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=10)
+        await self.idle()
+
+    async def idle(self) -> None:
+        """Wait until no call is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
 
-def make_app(graph: Graph, *, max_calls: int = 64, on_ready: Callable[[], None] | None = None) -> FastAPI:
+def endpoint_of(session: Session) -> WebRtcEndpoint | None:
+    """The node that is the caller's end of the call."""
+    return next((item for item in session.extensions if isinstance(item, WebRtcEndpoint)), None)
+
+
+def make_app(graph: Graph, *, max_calls: int = 64) -> FastAPI:
     """The application that serves calls of a graph whose nodes are prepared."""
     calls = Calls(graph, max_calls)
 
@@ -117,11 +127,19 @@ def make_app(graph: Graph, *, max_calls: int = 64, on_ready: Callable[[], None] 
 
 
 def _add_calls(app: FastAPI, calls: Calls) -> None:
+    @app.middleware("http")
+    async def same_origin(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        """No other web site may use a visitor's browser to make calls here."""
+        origin = request.headers.get("origin")
+        if origin and request.method != "GET" and urlsplit(origin).netloc != request.headers.get("host"):
+            return _refusal(
+                CallRefused(403, f"pages of {origin[:100]} may not call this server", "forbidden")
+            )
+        return await go_on(request)
+
     @app.exception_handler(CallRefused)
     async def refused(_: Request, error: CallRefused) -> JSONResponse:
-        kind = "server_error" if error.status >= 500 else "invalid_request_error"
-        body = {"error": {"message": error.message, "type": kind, "code": error.code, "param": None}}
-        return JSONResponse(body, error.status, {"Retry-After": "5"} if error.status == 503 else None)
+        return _refusal(error)
 
     @app.post("/v1/realtime/calls", status_code=201)
     async def begin(request: Request) -> Response:
@@ -132,7 +150,7 @@ def _add_calls(app: FastAPI, calls: Calls) -> None:
 
     @app.patch("/v1/realtime/calls/{call_id}")
     async def trickle(call_id: str, request: Request) -> Response:
-        client = calls.find(call_id).find(WebRtcEndpoint)
+        client = endpoint_of(calls.find(call_id))
         assert client is not None
         try:
             await client.add_candidates(await _body(request))
@@ -144,6 +162,12 @@ def _add_calls(app: FastAPI, calls: Calls) -> None:
     async def hang_up(call_id: str) -> Response:
         calls.find(call_id).close("the caller hung up")
         return Response(status_code=204)
+
+
+def _refusal(error: CallRefused) -> JSONResponse:
+    kind = "server_error" if error.status >= 500 else "invalid_request_error"
+    body = {"error": {"message": error.message, "type": kind, "code": error.code, "param": None}}
+    return JSONResponse(body, error.status, {"Retry-After": "5"} if error.status == 503 else None)
 
 
 def _add_information(app: FastAPI, calls: Calls) -> None:
@@ -164,11 +188,10 @@ def _add_information(app: FastAPI, calls: Calls) -> None:
 
 def describe(graph: Graph) -> dict[str, Any]:
     """What the page shows of the graph and its vertical."""
-    name = next((node.properties["vertical"] for node in graph.nodes if "vertical" in node.properties), None)
-    vertical = load_vertical(str(name)) if name else None
-    understood = [
-        node.extension_class.languages for node in graph.nodes if hasattr(node.extension_class, "languages")
-    ]
+    extensions = graph.build().values()
+    name = next((value for extension in extensions if (value := getattr(extension, "vertical", ""))), "")
+    vertical = load_vertical(name) if name else None
+    understood = [extension.languages for extension in extensions if hasattr(extension, "languages")]
     return {
         "version": __version__,
         "graph": graph.name,

@@ -5,7 +5,7 @@ import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from voice_agent import metrics
 from voice_agent.errors import ExtensionError, TurnError, VoiceAgentError
@@ -15,7 +15,6 @@ from voice_agent.message import Failed, Message
 
 log = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 5.0
-T = TypeVar("T")
 FAILED = "failed"
 """Every node has this output port, for the TurnError it raises."""
 
@@ -23,15 +22,20 @@ FAILED = "failed"
 class Connection(Protocol):
     """A line of the graph: what `source` emits on `port` goes to `dest`."""
 
-    source: str
-    port: str
-    dest: str
+    @property
+    def source(self) -> str: ...
+    @property
+    def port(self) -> str: ...
+    @property
+    def dest(self) -> str: ...
 
 
 class Buildable(Protocol):
     """What a session needs of a graph."""
 
-    edges: Sequence[Any]
+    @property
+    def edges(self) -> Sequence[Connection]:
+        """The lines between the nodes."""
 
     def build(self) -> dict[str, Extension]:
         """New extensions, configured, by node name."""
@@ -93,9 +97,10 @@ class Session:
             self.closed_because = reason
             self._closing.set()
 
-    def find(self, kind: type[T]) -> T | None:
-        """The first node whose extension is of this class or protocol."""
-        return next((n.extension for n in self.nodes.values() if isinstance(n.extension, kind)), None)
+    @property
+    def extensions(self) -> list[Extension]:
+        """The extensions at the nodes, in the graph's order."""
+        return [node.extension for node in self.nodes.values()]
 
     # --- life ---
 

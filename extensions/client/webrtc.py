@@ -32,7 +32,8 @@ from voice_agent.message import (
     Typed,
 )
 from voice_agent.realtime.commands import Commands
-from voice_agent.realtime.conversation import Conversation, Event
+from voice_agent.realtime.conversation import Conversation
+from voice_agent.realtime.events import Event
 from voice_agent.realtime.latency import LatencyMeter
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -60,7 +61,7 @@ class WebRtcClient(Extension):
         self._receive = ReceivePath()
         self._playout = Playout()
         self._heard_ms: dict[int, float] = {}
-        self._conversation = Conversation(self.session.session_id, self.session.language, self.model)
+        self._conversation = Conversation(self.session.language, self.model)
         self._commands = Commands(self._conversation)
         self._latency = LatencyMeter()
         self._time_s = 0.0
@@ -95,7 +96,7 @@ class WebRtcClient(Extension):
         self._send(self._conversation.session())
         self._answered = True
         turn = self.session.begin_turn()
-        self._send(self._conversation.begin_reply(turn))
+        self._send(self._conversation.replies.begin(turn))
         await emit("call_started", CallStarted(self.session.language, turn=turn))
         while True:
             try:
@@ -111,7 +112,7 @@ class WebRtcClient(Extension):
             case Speech(turn=int(turn)):
                 self._playout.push(message)
                 if message.final:
-                    self._send(self._conversation.generated(turn))
+                    self._send(self._conversation.replies.generated(turn))
             case TurnStarted():
                 pass  # the cut was told by flush
             case _:
@@ -122,10 +123,11 @@ class WebRtcClient(Extension):
         turn = self._playout.playing
         self._playout.cut()
         self._tell_progress()
-        for cancelled in self._conversation.open_turns():
+        replies = self._conversation.replies
+        for cancelled in replies.open_turns():
             if cancelled == turn:
                 metrics.INTERRUPTIONS.inc()
-            self._send(self._conversation.interrupted(cancelled, round(self._heard_ms.get(cancelled, 0))))
+            self._send(replies.interrupted(cancelled, round(self._heard_ms.get(cancelled, 0))))
 
     async def stop(self) -> None:
         await self._peer.close()
@@ -154,11 +156,7 @@ class WebRtcClient(Extension):
         now = asyncio.get_running_loop().time()
         if latency := self._latency.first_sample(turn, now, self.session.timings(turn), self.node):
             metrics.RESPONSE.observe(latency.voice_to_voice_ms / 1000)
-            self._send(
-                self._conversation.latency(
-                    turn, latency.voice_to_voice_ms, latency.stages_ms, latency.overlapped_ms
-                )
-            )
+            self._send(self._conversation.latency(turn, latency))
 
     def _tell_progress(self) -> None:
         for heard in self._playout.progress():

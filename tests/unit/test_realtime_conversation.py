@@ -19,14 +19,15 @@ from voice_agent.message import (
     TurnEnded,
 )
 from voice_agent.realtime.commands import Commands, language_of
-from voice_agent.realtime.conversation import Conversation, Event
+from voice_agent.realtime.conversation import Conversation
+from voice_agent.realtime.events import Event
 
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 
 
 @pytest.fixture
 def conversation() -> Conversation:
-    return Conversation("sess_1", "en", "voice-agent")
+    return Conversation("en", "voice-agent")
 
 
 def feed(conversation: Conversation, *messages: Message) -> list[Event]:
@@ -52,7 +53,7 @@ def test_a_whole_turn_in_the_order_that_the_api_documents(conversation: Conversa
     events += feed(conversation, *a_turn(), Route("fast", "order status", turn=2))
     events += feed(conversation, Clause("It was sent yesterday.", turn=2), Heard(2, ""))
     events += feed(conversation, Clause("It arrives tomorrow.", final=True, turn=2))
-    events += conversation.generated(2)
+    events += conversation.replies.generated(2)
     events += feed(conversation, Heard(2, "It was sent yesterday. It arrives tomorrow.", final=True))
     assert types(events) == [
         "session.created",
@@ -88,10 +89,10 @@ def test_a_whole_turn_in_the_order_that_the_api_documents(conversation: Conversa
 
 def test_openais_own_types_parse_every_event(conversation: Conversation) -> None:
     events = conversation.session() + conversation.session("session.updated")
-    events += conversation.begin_reply(1) + feed(conversation, Clause("Hello.", turn=1), Heard(1, ""))
-    events += conversation.interrupted(1, 300)
+    events += conversation.replies.begin(1) + feed(conversation, Clause("Hello.", turn=1), Heard(1, ""))
+    events += conversation.replies.interrupted(1, 300)
     events += feed(conversation, *a_turn(), Clause("Yes.", final=True, turn=2), Heard(2, ""))
-    events += conversation.generated(2) + feed(conversation, Heard(2, "Yes.", final=True))
+    events += conversation.replies.generated(2) + feed(conversation, Heard(2, "Yes.", final=True))
     events += conversation.typed("and the other one") + conversation.error("no", "bad", "event_9")
     events += feed(conversation, Failed("large", "it is down", turn=2))
     ours = [event for event in events if not event["type"].startswith("voice_agent.")]
@@ -103,7 +104,7 @@ def test_openais_own_types_parse_every_event(conversation: Conversation) -> None
 
 
 def test_all_parts_of_a_reply_carry_the_same_ids(conversation: Conversation) -> None:
-    events = feed(conversation, *a_turn(), Clause("Yes.", turn=2), Heard(2, "")) + conversation.generated(2)
+    events = feed(conversation, *a_turn(), Clause("Yes.", turn=2), Heard(2, "")) + conversation.replies.generated(2)
     response_id = next(e["response"]["id"] for e in events if e["type"] == "response.created")
     item_id = next(e["item"]["id"] for e in events if e["type"] == "response.output_item.added")
     for event in events:
@@ -114,19 +115,23 @@ def test_all_parts_of_a_reply_carry_the_same_ids(conversation: Conversation) -> 
 
 def test_an_interrupted_reply_is_cancelled_cleared_and_truncated(conversation: Conversation) -> None:
     feed(conversation, *a_turn(), Clause("It was sent yesterday.", turn=2), Heard(2, ""))
-    assert conversation.open_turns() == [2]
-    events = conversation.interrupted(2, 640)
-    assert types(events)[-3:] == ["response.done", "output_audio_buffer.cleared", "conversation.item.truncated"]
+    assert conversation.replies.open_turns() == [2]
+    events = conversation.replies.interrupted(2, 640)
+    assert types(events)[-3:] == [
+        "response.done",
+        "output_audio_buffer.cleared",
+        "conversation.item.truncated",
+    ]
     done = next(e for e in events if e["type"] == "response.done")["response"]
     assert (done["status"], done["status_details"]["reason"]) == ("cancelled", "turn_detected")
     assert events[-1]["audio_end_ms"] == 640
-    assert conversation.open_turns() == []
+    assert conversation.replies.open_turns() == []
 
 
 def test_a_reply_cut_while_it_only_plays_is_not_done_twice(conversation: Conversation) -> None:
     feed(conversation, *a_turn(), Clause("Yes.", final=True, turn=2), Heard(2, ""))
-    assert types(conversation.generated(2)).count("response.done") == 1
-    assert "response.done" not in types(conversation.interrupted(2, 100))
+    assert types(conversation.replies.generated(2)).count("response.done") == 1
+    assert "response.done" not in types(conversation.replies.interrupted(2, 100))
 
 
 def test_interim_text_that_was_revised_is_told_whole(conversation: Conversation) -> None:
@@ -187,7 +192,8 @@ class TestCommands:
         assert outcome.events[0]["session"]["audio"]["input"]["transcription"]["language"] == "zh"
 
     @pytest.mark.parametrize(
-        "text", ["", "[]", "{", "null", '{"type":5}', '{"type":"no.such"}', '{"type":"conversation.item.create"}',
+        "text", ["", "[]", "{", "null", '{"type":5}', '{"type":"no.such"}',
+                 '{"type":"conversation.item.create"}',
                  '{"type":"conversation.item.create","item":{"role":"user","content":[{"text":5}]}}']
     )  # fmt: skip
     def test_nonsense_is_answered_by_an_error(self, conversation: Conversation, text: str) -> None:
@@ -195,6 +201,8 @@ class TestCommands:
         assert types(outcome.events) == ["error"]
         SERVER_EVENT.validate_python(outcome.events[0])
 
-    @pytest.mark.parametrize("session", [None, [], {"audio": 5}, {"audio": {"input": {"transcription": {"language": 3}}}}])
+    @pytest.mark.parametrize(
+        "session", [None, [], {"audio": 5}, {"audio": {"input": {"transcription": {"language": 3}}}}]
+    )
     def test_a_session_without_a_language(self, session: object) -> None:
         assert language_of(session) == ""

@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from voice_agent.realtime.conversation import Conversation, Event
+from voice_agent.realtime.conversation import Conversation
+from voice_agent.realtime.events import Event
 
 
 @dataclass

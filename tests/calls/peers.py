@@ -1,0 +1,108 @@
+"""The other end of a call for tests: an aiortc peer that offers, and nodes that stand in for the models."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+from voice_agent import audio
+from voice_agent.extension import Emit, Extension
+from voice_agent.media import aiortc_private
+from voice_agent.media.receive import ReceivePath
+from voice_agent.media.track import PacedTrack
+from voice_agent.message import AudioFrame, CallStarted, Clause, Heard, Message, Samples, Speech, Typed
+from voice_agent.testing import tone
+
+
+@dataclass
+class Beeper(Extension):
+    """Answers the call's start and every typed line with a tone, and keeps what it has received."""
+
+    seconds: float = 0.6
+
+    inputs = (CallStarted, AudioFrame, Heard, Typed)
+    outputs = {"pcm_frame": Speech, "clause": Clause}
+
+    async def start(self) -> None:
+        self.received: list[Message] = []
+        self.hearing = asyncio.Event()
+
+    async def handle(self, message: Message, emit: Emit) -> None:
+        self.received.append(message)
+        if isinstance(message, AudioFrame):
+            self.hearing.set()
+        if isinstance(message, CallStarted):
+            await self.beep("Hello there.", emit)
+
+    async def beep(self, text: str, emit: Emit) -> None:
+        await emit("clause", Clause(text, final=True))
+        await emit("pcm_frame", Speech(tone(self.seconds), text=text, final=True))
+
+    def frames(self) -> list[AudioFrame]:
+        return [message for message in self.received if isinstance(message, AudioFrame)]
+
+    def heard(self) -> list[Heard]:
+        return [message for message in self.received if isinstance(message, Heard)]
+
+
+@dataclass
+class Caller:
+    """Offers a call, sends what `voice` yields, keeps what it hears and every event."""
+
+    voice: Iterator[Samples]
+    events: list[dict[str, Any]] = field(default_factory=list)
+    heard: list[Samples] = field(default_factory=list)
+
+    async def offer(self) -> str:
+        aiortc_private.allow_loopback()
+        self._changed = asyncio.Condition()
+        self._sound = asyncio.Event()
+        self._path = ReceivePath()
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.channel = self.connection.createDataChannel("oai-events")
+        self.channel.on("message", self._event)
+        quiet = np.zeros(audio.FRAME, np.int16)
+        self._sender = self.connection.addTrack(PacedTrack(lambda: next(self.voice, quiet)))
+        await self.connection.setLocalDescription(await self.connection.createOffer())
+        sdp: str = self.connection.localDescription.sdp
+        return sdp
+
+    async def accept(self, answer: str) -> None:
+        receiver = self.connection.getTransceivers()[0].receiver
+        aiortc_private.take_packets(receiver, self._packet)
+        await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+
+    async def wait_for(self, type_: str, count: int = 1) -> dict[str, Any]:
+        """The count-th event of a type, waiting for it."""
+        async with asyncio.timeout(10), self._changed:
+            await self._changed.wait_for(lambda: len(self.of(type_)) >= count)
+        return self.of(type_)[count - 1]
+
+    async def wait_heard(self, frames: int) -> None:
+        """Wait until so many frames of 20 ms have been heard."""
+        async with asyncio.timeout(10):
+            while len(self.heard) < frames:
+                self._sound.clear()
+                await self._sound.wait()
+
+    def of(self, type_: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["type"] == type_]
+
+    def send(self, **event: Any) -> None:
+        self.channel.send(json.dumps(event))
+
+    async def hang_up(self) -> None:
+        await self.connection.close()
+
+    def _packet(self, sequence: int, payload: bytes) -> None:
+        self.heard += [samples for samples, _ in self._path.push(sequence, payload)]
+        self._sound.set()
+
+    async def _event(self, data: str) -> None:
+        self.events.append(json.loads(data))
+        async with self._changed:
+            self._changed.notify_all()

@@ -1,0 +1,69 @@
+"""`voice-agent serve`: take calls at an HTTP address."""
+
+import argparse
+import logging
+import socket
+import sys
+
+from voice_agent.errors import InputError
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser("serve", help="take calls, and serve the page that makes them")
+    parser.add_argument(
+        "--graph",
+        default="auto",
+        metavar="NAME|FILE",
+        help="default: the best one that works here",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--max-calls", type=int, default=64, metavar="N", help="more callers are told: busy"
+    )
+    parser.add_argument(
+        "--log-level", default="warning", choices=("debug", "info", "warning", "error"),
+        help="debug also logs what is said (default: %(default)s)",
+    )  # fmt: skip
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    logging.basicConfig(
+        level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    listener = listen(arguments.host, arguments.port)
+
+    import uvicorn  # here, so that other verbs start fast
+
+    from voice_agent.choice import choose, table
+    from voice_agent.server import make_app
+
+    print("Loading models ...", file=sys.stderr, flush=True)
+    choice = choose(arguments.graph)
+    print(table(choice))
+    host, port = listener.getsockname()[:2]
+    print(f"Serving calls at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+    config = uvicorn.Config(
+        make_app(choice.graph, max_calls=arguments.max_calls),
+        log_level=arguments.log_level,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises InputError if the address cannot be had."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        raise InputError(f"cannot listen on {host}:{port}: {error}; choose another with --port") from error
+    return listener
