@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
 from voice_agent import metrics
 from voice_agent.errors import ExtensionError, TurnError, VoiceAgentError
@@ -161,20 +162,20 @@ class Session:
         return nodes
 
     async def _source(self, node: Node) -> None:
-        await self._guard(node, None, node.extension.run(_Emitter(self, node, None)))
+        await self._guard(node, None, partial(node.extension.run, _Emitter(self, node, None)))
 
     async def _live_lane(self, node: Node) -> None:
         emit = _Emitter(self, node, None)
         while True:
             message = await node.inbox.get_live()
-            await self._guard(node, None, node.extension.handle(message, emit))
+            await self._guard(node, None, partial(node.extension.handle, message, emit))
 
     async def _reply_lane(self, node: Node, group: asyncio.TaskGroup) -> None:
         while True:
             message = await node.inbox.get_reply()
             turn = message.turn
             assert turn is not None
-            handling = node.extension.handle(message, _Emitter(self, node, turn))
+            handling = partial(node.extension.handle, message, _Emitter(self, node, turn))
             task = group.create_task(self._guard(node, turn, handling))
             self._replies[task] = turn
             try:
@@ -182,10 +183,10 @@ class Session:
             finally:
                 del self._replies[task]
 
-    async def _guard(self, node: Node, turn: int | None, work: Any) -> None:
+    async def _guard(self, node: Node, turn: int | None, work: Callable[[], Awaitable[None]]) -> None:
         """Run a node's code: a TurnError becomes a message, any other error ends the session."""
         try:
-            await work
+            await work()
         except TurnError as error:
             log.warning("%s node '%s' could not reply: %s", self.session_id, node.name, error)
             metrics.FAILED_TURNS.labels(node.name).inc()

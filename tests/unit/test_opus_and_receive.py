@@ -21,7 +21,9 @@ def voice() -> Samples:
     t = np.arange(PACKETS * audio.FRAME) / audio.SAMPLE_RATE
     phase = np.cumsum(120 + 30 * np.sin(2 * np.pi * 3 * t)) / audio.SAMPLE_RATE
     pulses = sum(np.sin(2 * np.pi * k * phase) / k for k in range(1, 20))
-    return audio.to_int16(0.1 * pulses * (1 + 0.5 * np.sin(2 * np.pi * 4 * t)) + 0.001 * rng.standard_normal(len(t)))
+    return audio.to_int16(
+        0.1 * pulses * (1 + 0.5 * np.sin(2 * np.pi * 4 * t)) + 0.001 * rng.standard_normal(len(t))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,9 @@ def packets(voice: Samples) -> list[bytes]:
     return [encoder.encode(frame) for frame in audio.frames(voice)]
 
 
-def received(packets: list[bytes], order: list[int], first: int = 0) -> tuple[ReceivePath, list[tuple[Samples, bool]]]:
+def received(
+    packets: list[bytes], order: list[int], first: int = 0
+) -> tuple[ReceivePath, list[tuple[Samples, bool]]]:
     path = ReceivePath()
     out = [item for i in order for item in path.push((first + i) & 0xFFFF, packets[i])]
     return path, out
