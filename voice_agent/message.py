@@ -181,7 +181,7 @@ class Speech(Message):
     text: str = ""
     """The clause that begins with this stretch; "" on a stretch that continues it."""
     words: tuple[Word, ...] = ()
-    """The clause's words whose times are known by now, in order; none if the voice does not tell."""
+    """All words of the clause whose times are known by now, in order; none if the voice does not tell."""
     final: bool = False
     """True on the reply's last stretch."""
 

@@ -60,7 +60,6 @@ class WebRtcClient(Extension):
         self._out: asyncio.Queue[tuple[str, Message]] = asyncio.Queue()
         self._receive = ReceivePath()
         self._playout = Playout()
-        self._heard_ms: dict[int, float] = {}
         self._conversation = Conversation(self.session.language, self.model)
         self._commands = Commands(self._conversation)
         self._latency = LatencyMeter()
@@ -120,14 +119,14 @@ class WebRtcClient(Extension):
                 self._send(self._conversation.on_message(message))
 
     def flush(self) -> None:
-        turn = self._playout.playing
+        replies = self._conversation.replies
+        playing, played_ms = self._playout.playing, round(self._playout.played_s * 1000)
         self._playout.cut()
         self._tell_progress()
-        replies = self._conversation.replies
-        for cancelled in replies.open_turns():
-            if cancelled == turn:
+        for turn in replies.open_turns():
+            if turn == playing:
                 metrics.INTERRUPTIONS.inc()
-            self._send(replies.interrupted(cancelled, round(self._heard_ms.get(cancelled, 0))))
+            self._send(replies.interrupted(turn, played_ms if turn == playing else 0))
 
     async def stop(self) -> None:
         await self._peer.close()
@@ -142,13 +141,7 @@ class WebRtcClient(Extension):
 
     def _next_frame(self) -> Samples:
         """What the caller's loudspeaker gets next; called every 20 ms."""
-        before = self._playout.playing
         samples = self._playout.pull()
-        turn = self._playout.playing
-        if turn is not None:
-            self._heard_ms[turn] = self._heard_ms.get(turn, 0.0) + FRAME_S * 1000
-            if turn != before:
-                self._first_sample(turn)
         self._tell_progress()
         return samples
 
@@ -160,6 +153,8 @@ class WebRtcClient(Extension):
 
     def _tell_progress(self) -> None:
         for heard in self._playout.progress():
+            if not heard.text and not heard.final:
+                self._first_sample(heard.reply)
             self._out.put_nowait(("heard", heard))
             self._send(self._conversation.on_message(heard))
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from voice_agent import spoken
 from voice_agent.audio import FRAME, SAMPLE_RATE
 from voice_agent.media.playout import FADE, Playout
 from voice_agent.message import Heard, Samples, Speech, Word
+from voice_agent.testing import tone
 
 
 def sound(seconds: float, value: int = 1000) -> Samples:
@@ -241,3 +243,12 @@ def test_whatever_comes_when(clauses: list[str], steps: list[tuple[str, int]], t
         assert len(own) == 1 or own[0] == Heard(reply, "")
         if reply not in cuts:
             assert own[-1] == replace(own[-1], text=text)
+
+
+def test_how_long_a_reply_has_been_played() -> None:
+    playout = Playout()
+    playout.push(Speech(tone(0.1), text="Hello there.", final=True, turn=1))
+    assert playout.played_s == 0
+    playout.pull()
+    playout.pull()
+    assert playout.played_s == pytest.approx(0.04)

@@ -41,6 +41,11 @@ class Playout:
         return self._replies[0].turn if self._replies and self._replies[0].begun else None
 
     @property
+    def played_s(self) -> float:
+        """Seconds of the reply being played that have been played."""
+        return self._replies[0].played / SAMPLE_RATE if self._replies else 0.0
+
+    @property
     def pending_s(self) -> float:
         """Seconds of voice that wait to be played."""
         return sum(clause.waiting for reply in self._replies for clause in reply.clauses) / SAMPLE_RATE
@@ -167,6 +172,8 @@ class _Reply:
     """The clauses that are over."""
     begun: bool = False
     complete: bool = False
+    played: int = 0
+    """Samples."""
     told: str | None = None
     """What was last reported as heard."""
 
@@ -206,6 +213,7 @@ class _Reply:
             self.before = self.heard
             self.clauses.popleft()
         self.begun = self.begun or filled > 0
+        self.played += filled
         return filled
 
     def progress(self) -> list[Heard]:

@@ -1,0 +1,133 @@
+"""Speak with Piper: natural voices that run on a CPU, downloaded once.
+
+piper-tts is GPL-3, this code is MIT: it is an optional part (extra "piper"), imported here alone.
+A clause is one sentence or less, which Piper synthesises in one go. It does not tell when words are
+spoken: their times are guessed from their length.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from threading import Event
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from extensions.tts import _level
+from voice_agent import audio, spoken
+from voice_agent.errors import ModelError, TurnError, requires
+from voice_agent.extension import Emit, Extension
+from voice_agent.message import Clause, Message, Samples, Speech
+
+with requires("piper"):
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
+    from piper import PiperVoice, SynthesisConfig
+    from piper.config import PiperConfig
+
+HOW = (
+    "download one with `python -m piper.download_voices en_US-lessac-medium` and set the property "
+    '`voices` to {"en": "path/to/en_US-lessac-medium.onnx"}'
+)
+HEADROOM = 0.7
+"""Of full scale, so that the resampler's overshoot does not clip; loudness is set after it."""
+BROKEN = (
+    OSError,
+    ImportError,
+    ValueError,
+    KeyError,
+    TypeError,
+    onnx_errors.Fail,
+    onnx_errors.InvalidArgument,
+    onnx_errors.InvalidGraph,
+    onnx_errors.InvalidProtobuf,
+    onnx_errors.NoSuchFile,
+    onnx_errors.NotImplemented,
+    onnx_errors.RuntimeException,
+)
+"""What a voice that is absent, incomplete or no voice at all raises."""
+
+
+@dataclass
+class PiperTts(Extension):
+    """Clauses to speech."""
+
+    voices: dict[str, str] = field(default_factory=dict)
+    """For each language the path of a voice: a file .onnx with its .onnx.json beside it."""
+    speaker: Annotated[int, Field(ge=0)] | None = None
+    """Which of a voice's speakers, where it has several."""
+    length_scale: Annotated[float, Field(ge=0.3, le=3)] = 1.0
+    """How slowly it speaks: 2 is half as fast."""
+    level_db: Annotated[float, Field(ge=-50, le=-10)] = -20.0
+    """RMS level of the voice in dB of full scale."""
+    threads: Annotated[int, Field(ge=1, le=16)] = 1
+    """Of the CPU, for one clause. More make one caller's voice start earlier and many callers' later."""
+
+    inputs = (Clause,)
+    outputs = {"pcm_frame": Speech}
+
+    def prepare(self) -> None:
+        if not self.voices:
+            raise ModelError(f"tts.piper has no voice: {HOW}")
+        for path in self.voices.values():
+            load_voice(path, self.threads)
+
+    async def handle(self, message: Message, emit: Emit) -> None:
+        assert isinstance(message, Clause)
+        said = spoken.speakable(message.text, message.language).text.replace("[[", " ")  # [[phonemes]]
+        if not spoken.word_spans(said):
+            if message.text or message.final:
+                await emit("pcm_frame", Speech(np.zeros(0, np.int16), message.text, final=message.final))
+            return
+        voice = load_voice(self._voice_for(message), self.threads)
+        abandoned = Event()
+        try:
+            samples = await asyncio.to_thread(self._synthesise, voice, said, abandoned)
+        except BROKEN as error:
+            raise TurnError(f"Piper could not speak: {error}") from error
+        finally:
+            abandoned.set()
+        words = spoken.spread_words(message.text, len(samples) / audio.SAMPLE_RATE)
+        if not message.final:
+            samples = np.concatenate((samples, _level.pause_after(message.text)))
+        await emit("pcm_frame", Speech(samples, message.text, words, message.final))
+
+    def _voice_for(self, clause: Clause) -> str:
+        path = self.voices.get(clause.language) or self.voices.get(clause.language.split("-")[0])
+        if path is None:
+            has = ", ".join(self.voices)
+            raise TurnError(f"tts.piper has no voice for the language '{clause.language}', only for {has}")
+        return path
+
+    def _synthesise(self, voice: PiperVoice, text: str, abandoned: Event) -> Samples:
+        """The text as 16 kHz, shape (n,). Between two sentences it stops if it is abandoned."""
+        config = SynthesisConfig(self.speaker, self.length_scale, volume=HEADROOM)
+        pieces = [np.zeros(0, np.int16)]
+        for chunk in voice.synthesize(text, config):
+            pieces.append(chunk.audio_int16_array)
+            if abandoned.is_set():
+                break
+        samples = np.concatenate(pieces)
+        samples = audio.resample(samples[_level.sounding(samples)], voice.config.sample_rate)
+        return _level.levelled(samples, self.level_db)
+
+
+@cache
+def load_voice(path: str, threads: int) -> PiperVoice:
+    """A voice, loaded once per process (1-2 s) and tried. Raises ModelError."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    try:
+        config = PiperConfig.from_dict(json.loads(Path(f"{path}.json").read_text("utf-8")))
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        voice = PiperVoice(session, config, download_dir=Path(path).parent)
+        next(iter(voice.synthesize("a")), None)
+    except FileNotFoundError as error:
+        raise ModelError(f"Piper voice {error.filename} is missing: {HOW}") from error
+    except BROKEN as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ModelError(f"Piper voice {path} cannot be used ({reason}): {HOW}") from error
+    return voice
