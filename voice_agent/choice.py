@@ -65,6 +65,7 @@ def table(choice: Choice) -> str:
         )
         rows.append((row.node, row.addon, better or "ready"))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    lines = [f"{node:<{widths[0]}}  {addon:<{widths[1]}}  {why}" for node, addon, why in rows]
-    skipped = [f"Graph '{name}' is not used: {'; '.join(why)}" for name, why in choice.rejected.items()]
-    return "\n".join([*skipped, f"Graph '{choice.graph.name}' is used:", *(f"  {line}" for line in lines)])
+    lines = [f"  {node:<{widths[0]}}  {addon:<{widths[1]}}  {why}" for node, addon, why in rows]
+    for name, reasons in choice.rejected.items():
+        lines += ["", f"Graph '{name}' is not used:", *(f"  {reason}" for reason in reasons)]
+    return "\n".join([f"Graph '{choice.graph.name}' is used:", *lines])

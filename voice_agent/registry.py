@@ -40,9 +40,7 @@ def find(addon: str) -> type[Extension]:
         if point.name == addon:
             return _checked(addon, point.load())
     if addon not in names():
-        near = difflib.get_close_matches(addon, names(), n=1, cutoff=0.5)
-        hint = f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(names())}"
-        raise GraphError(f"unknown addon '{addon}'{hint}")
+        raise GraphError(f"unknown addon '{addon}'; {_hint(addon)}")
     module = importlib.import_module(f"extensions.{addon}")
     own = [
         value
@@ -52,6 +50,14 @@ def find(addon: str) -> type[Extension]:
     if len(own) != 1:
         raise GraphError(f"extensions/{addon.replace('.', '/')}.py must define one extension, not {len(own)}")
     return _checked(addon, own[0])
+
+
+def _hint(addon: str) -> str:
+    """What may have been meant: the nearest name or all that there are, of the same role if it has any."""
+    role = addon.split(".")[0]
+    candidates = [name for name in names() if name.split(".")[0] == role] or names()
+    near = difflib.get_close_matches(addon, candidates, n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(candidates)}"
 
 
 def _checked(addon: str, value: object) -> type[Extension]:
