@@ -10,7 +10,7 @@ from voice_agent.graph import Graph, Readiness
 
 PREFERENCE = ("openai", "local", "embedded")
 """Best first. "openai" is tried only where a key or an address says that it is wanted: it costs money."""
-WANTED_BY = {"openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL")}
+WANTED_BY = {"openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LLM_BASE_URL")}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def choose(name: str = "auto", env: Mapping[str, str] = os.environ) -> Choice:
     for candidate in candidates:
         wanted_by = WANTED_BY.get(candidate, ()) if name == "auto" else ()
         if wanted_by and not any(env.get(variable) for variable in wanted_by):
-            rejected[candidate] = (f"neither {' nor '.join(wanted_by)} is set",)
+            rejected[candidate] = (f"none of {', '.join(wanted_by)} is set",)
             continue
         try:
             graph = graphs.load(candidate)
