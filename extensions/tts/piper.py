@@ -29,8 +29,9 @@ with requires("piper"):
     from piper.config import PiperConfig
 
 HOW = (
-    "download one with `python -m piper.download_voices en_US-lessac-medium` and set the property "
-    '`voices` to {"en": "path/to/en_US-lessac-medium.onnx"}'
+    "download one, such as en_US-lessac-medium or zh_CN-huayan-medium, with "
+    "`python -m piper.download_voices NAME` and give its .onnx file to the property `voices` "
+    "(in the graph `local`: PIPER_VOICE_EN, PIPER_VOICE_ZH)"
 )
 HEADROOM = 0.7
 """Of full scale, so that the resampler's overshoot does not clip; loudness is set after it."""

@@ -43,7 +43,7 @@ class _Utterance:
 class SilenceTurn(Extension):
     """Counts silence in audio time, so that a stalled network is not taken for a pause."""
 
-    silence_ms: Milliseconds = 400
+    silence_ms: Milliseconds = 350
     """Silence after the caller's last sound that ends the turn."""
     transcript_timeout_ms: Milliseconds = 4000
     """Silence after which the turn ends even if the recogniser has not answered."""
@@ -127,10 +127,11 @@ class SilenceTurn(Extension):
         if not said.text and not said.cut_reply and said.voiced_s * 1000 < self.ignored_ms:
             self._said = None
             return
+        text = join(self._unheard, said.text)
         ended = TurnEnded(
-            join(self._unheard, said.text),
+            text,
             language=said.language,
-            confidence=said.confidence if said.text else 0.0,
+            confidence=said.confidence if text else 0.0,
             ended_s=said.ended_s,
             turn=self.session.begin_turn(),
         )

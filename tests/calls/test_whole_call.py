@@ -60,8 +60,8 @@ def test_a_question_is_answered_within_a_second() -> None:
     caller, llm = call((3.0, 4.0))
     first = next(time_s for time_s, turn, audible in caller.ear if audible and turn == 2)
     assert [turn.text for turn in llm.asked] == ["utterance 1"]
-    # 400 ms of silence, the first clause of four words at 50 ms, 80 ms for its voice
-    assert first - 4.0 == pytest.approx(0.4 + 0.2 + 0.08, abs=0.06)
+    # 350 ms of silence, the first clause of four words at 50 ms, 80 ms for its voice
+    assert first - 4.0 == pytest.approx(0.35 + 0.2 + 0.08, abs=0.06)
 
 
 def test_the_caller_interrupts_and_is_answered_on_what_was_said_last() -> None:

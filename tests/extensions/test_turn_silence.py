@@ -34,8 +34,8 @@ def feed(*messages: Message, session: FakeSession | None = None, **config: int) 
 
 
 def test_a_turn_ends_after_the_silence_and_not_before() -> None:
-    assert not feed(*said("hello"), at(2.38)).of(TurnEnded)
-    ended = feed(*said("hello"), at(2.41)).of(TurnEnded)
+    assert not feed(*said("hello"), at(2.34)).of(TurnEnded)
+    ended = feed(*said("hello"), at(2.36)).of(TurnEnded)
     assert [(e.text, e.turn, e.ended_s) for e in ended] == [("hello", 1, 2.0)]
 
 
@@ -139,3 +139,9 @@ def test_a_typed_line_is_a_turn_at_once() -> None:
 def test_the_least_sure_part_decides_the_confidence() -> None:
     out = feed(*said("my order", 1, 2, 0.9), *said("is late", 2.1, 3, 0.5), at(3.5))
     assert out.of(TurnEnded)[0].confidence == 0.5
+
+
+def test_words_that_were_not_answered_keep_their_worth_when_a_cough_follows() -> None:
+    out = feed(*said("where is my order"), at(2.4), *said("", 2.5, 2.7), at(3.1))
+    again = out.of(TurnEnded)[1]
+    assert (again.text, again.confidence) == ("where is my order", 1.0)

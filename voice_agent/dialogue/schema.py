@@ -1,0 +1,131 @@
+"""The parts of a vertical as its files hold them; pydantic checks each. docs/verticals.md explains them."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PLACEHOLDER = re.compile(r"{(\w+)}")
+NonEmpty = Annotated[str, Field(min_length=1)]
+Localised = dict[str, NonEmpty]
+"""Language ("en", "zh") to text."""
+Variants = dict[str, Annotated[list[NonEmpty], Field(min_length=1)]]
+"""Language to texts that mean the same; they take turns."""
+
+
+class Part(BaseModel):
+    """Unknown fields are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Phrases(Part):
+    """What the agent says in one language when no intent and no flow has the word."""
+
+    did_not_catch: Annotated[list[NonEmpty], Field(min_length=1)]
+    wait: NonEmpty
+    """Before it falls silent, because the caller asked it to wait."""
+    apology: NonEmpty
+    """A model or a service failed."""
+    callback_offer: NonEmpty
+    """Before the flow "callback", when the agent cannot answer."""
+    trouble_hearing: NonEmpty
+    """Before the flow "callback", when the agent has not understood several times in a row."""
+    hand_over: NonEmpty
+    """Before the flow "callback", when another flow could not be finished."""
+    cancelled: NonEmpty
+    nothing_to_repeat: NonEmpty
+    give_up: NonEmpty
+    """The flow "callback" itself could not be finished."""
+
+
+class Slot(Part):
+    """Something a flow needs to know, and how a caller says it."""
+
+    type: Literal["digits", "choice"]
+    min_length: Annotated[int, Field(ge=1)] = 1
+    max_length: Annotated[int, Field(ge=1)] = 15
+    """Digits only: a value has so many of them."""
+    choices: dict[str, Variants] = {}
+    """Choices only: value to the words for it; the first is its name, `{slot_name}` in an answer."""
+    said: Variants
+    """Whole answers, with the value as {value}: "my number is {value}"."""
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> "Slot":
+        if (self.type == "choice") != bool(self.choices):
+            raise ValueError("'choices' is needed by a slot of type 'choice', and by no other")
+        if self.min_length > self.max_length:
+            raise ValueError("'min_length' must not exceed 'max_length'")
+        return self
+
+
+class Intent(Part):
+    """Something callers want; exactly one of `answers`, `flow`, `control` says what happens then."""
+
+    name: NonEmpty
+    examples: dict[str, Annotated[list[NonEmpty], Field(min_length=3)]]
+    """Language to sentences as a recogniser writes them; {slot} stands for a value of that slot."""
+    answers: Variants = {}
+    flow: str = ""
+    control: Literal["", "cancel", "repeat", "wait"] = ""
+    alone: bool = False
+    """Its answer makes no sense in the middle of a flow: "yes", "goodbye"."""
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> "Intent":
+        if [bool(self.answers), bool(self.flow), bool(self.control)].count(True) != 1:
+            raise ValueError("exactly one of 'answers', 'flow' and 'control' must be given")
+        return self
+
+
+class Question(Part):
+    """A step of a flow: asks for one slot."""
+
+    slot: str
+    ask: Variants
+    again: Variants
+    """After an answer without a value in it."""
+    more: Variants = {}
+    """After only some of the digits; `again` when not given."""
+    lookup: str = ""
+    """A tool that must find a row for the value; the row's columns can be used in all later texts."""
+    unknown: Variants = {}
+    """When it finds none; asks for the slot once more."""
+
+
+class Stop(Part):
+    """Ends a flow early, by what was looked up."""
+
+    column: str
+    say: dict[str, Variants]
+    """The column's value to what is said; with any other value the flow goes on."""
+
+
+class Flow(Part):
+    """A task: its questions, what is confirmed, what is done, and what is said in the end."""
+
+    name: NonEmpty
+    questions: Annotated[list[Question], Field(min_length=1)]
+    stop: Stop | None = None
+    confirm: Variants = {}
+    """A question to be answered with yes or no before the action."""
+    refused: Variants = {}
+    """After the answer "no"."""
+    action: str = ""
+    """A tool that does it."""
+    done: dict[str, Variants]
+    """What is said at the end, by the value of `done_by`; the key "" is for every other value."""
+    done_by: str = ""
+    """A column."""
+
+
+class Tool(Part):
+    """A query, for flows and for the large model."""
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z_]\w{0,63}$")]
+    description: NonEmpty
+    parameters: dict[str, Any]
+    """JSON Schema of an object."""
+    sql: NonEmpty
+    """One statement; takes the parameters as :name, and :session, :language and :topic."""
