@@ -1,0 +1,197 @@
+"""Recognition by an OpenAI-compatible `/v1/audio/transcriptions`: each stretch of speech is one request."""
+
+import asyncio
+import io
+import logging
+import math
+import wave
+from collections import deque
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, Field, ValidationError
+
+from voice_agent import audio
+from voice_agent.errors import TurnError
+from voice_agent.extension import Emit, Extension
+from voice_agent.message import AudioFrame, Message, Samples, SpeechEnded, SpeechStarted, Transcript
+from voice_agent.openai_service import Service
+
+log = logging.getLogger(__name__)
+MIN_SPEECH_S = 0.1
+"""OpenAI's service refuses anything shorter."""
+MAX_WAITING = 4
+"""With more stretches of speech in the queue the newest is given up: answers must not come ever later."""
+FAILURES_TO_ERROR = 3
+WITH_LOGPROBS = ("gpt-4o-transcribe", "gpt-4o-mini-transcribe")
+"""Models that tell the log probability of each token when asked; others refuse to be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What is to be recognised."""
+
+    samples: Samples
+    end_s: float
+
+
+class Token(BaseModel):
+    """Of a transcript."""
+
+    logprob: Annotated[float, Field(le=0)]
+
+
+class Answer(BaseModel):
+    """What we use of the service's."""
+
+    text: str
+    logprobs: list[Token] | None = None
+
+    @property
+    def confidence(self) -> float:
+        """From the mean log probability of the tokens, where the service tells it; else 1."""
+        if not self.logprobs:
+            return 1.0
+        return math.exp(sum(token.logprob for token in self.logprobs) / len(self.logprobs))
+
+
+@dataclass
+class OpenAiStt(Extension):
+    """Sends what it has at every hint of an end, so that the text is there when the turn is confirmed."""
+
+    base_url: str = ""
+    """Such as "http://127.0.0.1:8000/v1"; "" takes OPENAI_BASE_URL, else OpenAI's own."""
+    api_key: str = ""
+    """ "" takes OPENAI_API_KEY, unless base_url is another service's."""
+    model: str = "gpt-4o-mini-transcribe"
+    language: str = ""
+    """As ISO 639-1; "" takes the language of the call."""
+    prompt: str = ""
+    """Words to expect, such as product names."""
+    timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    """For a whole request."""
+    pre_roll_s: Annotated[float, Field(ge=0, le=2)] = 0.4
+    """Sound from before the start of speech that is sent with it, as a VAD hears a soft onset late."""
+    max_utterance_s: Annotated[float, Field(gt=0, le=600)] = 60.0
+    """Of longer speech only the end is sent."""
+
+    inputs = (AudioFrame, SpeechStarted, SpeechEnded)
+    outputs = {"asr_result": Transcript}
+
+    def prepare(self) -> None:
+        self._find_service().check()
+
+    def _find_service(self) -> Service:
+        return Service.find(self.base_url, self.api_key)
+
+    async def start(self) -> None:
+        self._service = self._find_service()
+        self._language = (self.language or self.session.language).split("-")[0]
+        self._waiting: asyncio.Queue[Recording] = asyncio.Queue()
+        self._frames: deque[AudioFrame] = deque()
+        self._speech_start_s: float | None = None
+        self._sent_s = 0.0
+        """Audio time up to which speech has been cut off already."""
+        self._failures = 0
+
+    async def handle(self, message: Message, emit: Emit) -> None:
+        """Only collects sound and puts speech in the queue: frames must not wait for the network."""
+        match message:
+            case AudioFrame():
+                self._frames.append(message)
+                speaking = self._speech_start_s is not None
+                self._forget_before(
+                    message.time_s - (self.max_utterance_s if speaking else self._idle_keep_s)
+                )
+            case SpeechStarted():
+                self._speech_start_s = message.time_s
+            case SpeechEnded():
+                self._waiting.put_nowait(self._cut(message.time_s))
+                self._speech_start_s = None
+
+    @property
+    def _idle_keep_s(self) -> float:
+        """Sound kept while nobody speaks: a VAD tells of a start up to half a second after it."""
+        return self.pre_roll_s + 0.5
+
+    def _forget_before(self, time_s: float) -> None:
+        while self._frames and self._frames[0].time_s < time_s:
+            self._frames.popleft()
+
+    def _cut(self, end_s: float) -> Recording:
+        """The speech up to the newest frame: the silence after it is short, and holds a soft last sound.
+        The pre-roll never reaches back into the speech before, whose last word would be heard twice.
+        """
+        start_s = end_s if self._speech_start_s is None else self._speech_start_s
+        first_s = max(start_s - self.pre_roll_s, self._sent_s)
+        self._sent_s = end_s
+        if end_s - start_s < MIN_SPEECH_S or self._waiting.qsize() >= MAX_WAITING:
+            return Recording(np.zeros(0, np.int16), end_s)
+        pieces = [frame.samples for frame in self._frames if frame.time_s >= first_s]
+        return Recording(np.concatenate(pieces) if pieces else np.zeros(0, np.int16), end_s)
+
+    async def run(self, emit: Emit) -> None:
+        """Recognise what is in the queue, in order."""
+        await self._service.warm()
+        while True:
+            speech = await self._waiting.get()
+            transcript = await self._transcribe(speech)
+            await emit("asr_result", transcript)
+
+    async def _transcribe(self, speech: Recording) -> Transcript:
+        """Never raises for the service's sake: nothing understood is an answer, and the call goes on."""
+        nothing = Transcript("", True, self._language, 0.0, speech.end_s)
+        if not len(speech.samples):
+            return nothing
+        try:
+            answer = await self._request(speech.samples)
+        except TurnError as error:
+            self._failures += 1
+            level = logging.ERROR if self._failures >= FAILURES_TO_ERROR else logging.WARNING
+            log.log(
+                level,
+                "%s speech not recognised, %d in a row: %s",
+                self.session.session_id,
+                self._failures,
+                error,
+            )
+            return nothing
+        self._failures = 0
+        text = answer.text.strip()
+        log.debug("%s recognised %r", self.session.session_id, text)
+        return Transcript(text, True, self._language, answer.confidence if text else 0.0, speech.end_s)
+
+    async def _request(self, samples: Samples) -> Answer:
+        fields = {
+            "model": self.model,
+            "language": self._language,
+            "prompt": self.prompt,
+            "response_format": "json",
+        }
+        if self.model.startswith(WITH_LOGPROBS):
+            fields["include[]"] = "logprobs"
+        async with self._service.post(
+            "audio/transcriptions",
+            first_s=self.timeout_s,
+            idle_s=self.timeout_s,
+            data={name: value for name, value in fields.items() if value},
+            files={"file": ("speech.wav", to_wav(samples), "audio/wav")},
+        ) as pieces:
+            body = b"".join([piece async for piece in pieces])
+        try:
+            return Answer.model_validate_json(body)
+        except ValidationError as error:
+            wrong = f"{self._service.base_url}: expected a transcript in JSON, got something else"
+            raise TurnError(wrong) from error
+
+
+def to_wav(samples: Samples) -> bytes:
+    """A WAV file, 16 bit mono."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(audio.SAMPLE_RATE)
+        writer.writeframes(samples.astype("<i2").tobytes())
+    return file.getvalue()
