@@ -1,7 +1,7 @@
 """An OpenAI-compatible service over HTTP: where it is, the connections to it, its errors in words.
 
-Plain httpx and not the `openai` package: it takes less than half of the CPU for a reply, and a connection that
-breaks in mid-answer raises one family of errors.
+Plain httpx and not the `openai` package: it takes less than half of the CPU for a reply, and a connection
+that breaks in mid-answer raises one family of errors.
 """
 
 import asyncio

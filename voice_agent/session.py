@@ -192,7 +192,7 @@ class Session:
             metrics.FAILED_TURNS.labels(node.name).inc()
             failed = Failed(node.name, str(error), turn=turn)
             for dest in node.routes.get(FAILED, ()):
-                await dest.inbox.put(failed)
+                await _deliver(failed, dest)
         except Exception as error:
             log.debug("%s node '%s' failed", self.session_id, node.name, exc_info=True)
             raise _named(node, error) from error
@@ -216,10 +216,7 @@ class _Emitter:
         if message.turn is not None:
             self._time(message.turn)
         for dest in self.node.routes.get(port, ()):
-            try:
-                await dest.inbox.put(message)
-            except OverflowError as error:
-                raise ExtensionError(dest.name, f"has stopped reading: {error}") from error
+            await _deliver(message, dest)
 
     def _time(self, turn: int) -> None:
         timings = self.session._timings.get(turn)
@@ -228,6 +225,13 @@ class _Emitter:
             first = next(iter(timings.values()), now)
             timings[self.node.name] = now
             metrics.FIRST_OUTPUT.labels(self.node.name).observe(now - first)
+
+
+async def _deliver(message: Message, dest: Node) -> None:
+    try:
+        await dest.inbox.put(message)
+    except OverflowError as error:
+        raise ExtensionError(dest.name, f"has stopped reading: {error}") from error
 
 
 def _named(node: Node, error: Exception) -> ExtensionError:

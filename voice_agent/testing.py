@@ -17,6 +17,10 @@ T = TypeVar("T")
 M = TypeVar("M", bound=Message)
 
 
+DEADLOCK_S = 10.0
+"""Real seconds after which a loop that waits for nothing in particular fails instead of hanging."""
+
+
 class _JumpingSelector(selectors.DefaultSelector):
     """Where a real selector would wait for a timer, this one moves the clock to it and returns."""
 
@@ -25,10 +29,14 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
-        if ready or timeout is None or timeout <= 0:
-            return ready or (super().select(timeout) if timeout is None else [])
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
         if self.threads:  # a thread works in real time: the clock waits for it
             return super().select(None)
+        if timeout is None:
+            if not (ready := super().select(DEADLOCK_S)):
+                raise RuntimeError("deadlock: every task waits, and no timer or thread will wake one")
+            return ready
         self.now += timeout
         return []
 

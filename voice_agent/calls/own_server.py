@@ -1,0 +1,86 @@
+"""A server of the caller's own: another process, so that it and the measuring do not share an event loop."""
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from voice_agent.errors import InputError
+
+READY = re.compile(r"^Serving calls at (http://\S+)")
+START_TIMEOUT_S = 300.0
+"""Large models may have to be loaded."""
+STOP_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """A server that is running."""
+
+    url: str
+    pid: int
+
+    def cpu_s(self) -> float | None:
+        """Processor seconds it has used up to now; None where the system does not tell."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc(5)
+
+
+def command(graph: str = "") -> list[str]:
+    """The command line of a server on a free port."""
+    serve = [sys.executable, "-m", "voice_agent.cli", "serve", "--host", "127.0.0.1", "--port", "0"]
+    return [*serve, "--graph", graph] if graph else serve
+
+
+@asynccontextmanager
+async def own_server(arguments: Sequence[str]) -> AsyncIterator[OwnServer]:
+    """Start a server, yield it when it takes calls, stop it. Its log goes to this process's stderr.
+
+    Raises InputError when it ends or stays silent instead.
+    """
+    process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    reading: asyncio.Task[None] | None = None
+    try:
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                url = await _url(process.stdout)
+        except TimeoutError as error:
+            raise InputError(f"the server did not start within {START_TIMEOUT_S:g} s") from error
+        if url is None:
+            status = await process.wait()
+            raise InputError(f"the server did not start (exit status {status}); it says why above")
+        reading = asyncio.create_task(_read_on(process.stdout))
+        yield OwnServer(url, process.pid)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        if reading is not None:
+            await reading
+
+
+async def _url(stdout: asyncio.StreamReader) -> str | None:
+    """Read up to the line that tells the address; None if the output ends before."""
+    async for line in stdout:
+        if found := READY.match(line.decode("utf-8", "replace")):
+            return found[1]
+    return None
+
+
+async def _read_on(stdout: asyncio.StreamReader) -> None:
+    """Take what else it writes, so that its pipe never fills."""
+    async for _ in stdout:
+        pass
