@@ -9,19 +9,17 @@ set by the promptest frame of its call: a loudspeaker with the least buffer woul
 import argparse
 import asyncio
 import json
-import platform
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from itertools import cycle
-from pathlib import Path
 
 import httpx
 import numpy as np
-import psutil
 
 from tests.calls.peers import Caller
 from voice_agent import audio
+from voice_agent.calls.own_server import own_server
+from voice_agent.calls.report import machine
 from voice_agent.message import Samples
 from voice_agent.testing import silence, tone
 
@@ -72,33 +70,18 @@ async def one_call(url: str, seconds: float) -> dict[str, int]:
 
 async def run(calls: int, seconds: float) -> dict[str, object]:
     """The figures of all calls together."""
-    server = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-m", "benchmarks.fake_server"],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[1],
-    )
-    try:
-        assert server.stdout is not None
-        url = server.stdout.readline().split()[-1]
-        process = psutil.Process(server.pid)
-        before = process.cpu_times()
-        results = await asyncio.gather(*(one_call(url, seconds) for _ in range(calls)))
-        after = process.cpu_times()
-        memory_mb = process.memory_info().rss / 1e6
-    finally:
-        server.terminate()
-        server.wait()
+    async with own_server([sys.executable, "-m", "benchmarks.fake_server"]) as server:
+        before_s = server.cpu_s() or 0.0
+        results = await asyncio.gather(*(one_call(server.url, seconds) for _ in range(calls)))
+        cpu_s = (server.cpu_s() or 0.0) - before_s
     total = {key: sum(result[key] for result in results) for key in results[0]}
-    cpu_s = after.user + after.system - before.user - before.system
     return {
-        "machine": f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": machine(),
         "calls": calls,
         "seconds": seconds,
         **total,
         "late_or_missing_percent": round(100 * (total["late"] + total["missing"]) / total["frames"], 3),
         "server_cpu_s_per_call_minute": round(cpu_s / calls / seconds * 60, 2),
-        "server_rss_mb": round(memory_mb, 1),
     }
 
 

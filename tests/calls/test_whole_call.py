@@ -84,6 +84,18 @@ def test_the_history_is_told_exactly_what_was_played() -> None:
     assert llm.heard == [heard for heard in caller.heard if heard.final]
 
 
+def test_a_microphone_that_sends_silence_is_greeted_and_left_in_peace() -> None:
+    caller, llm = call(length_s=60)
+    assert llm.asked == []
+    assert [(heard.reply, heard.interrupted) for heard in caller.heard if heard.final] == [(1, False)]
+
+
+def test_ten_minutes_without_a_pause_are_one_turn() -> None:
+    caller, llm = call((3.0, 603.0), length_s=610)
+    assert [turn.text for turn in llm.asked] == ["utterance 1"]
+    assert not finals(caller)[2].interrupted
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_random_conversations_keep_the_floor_in_order(seed: int) -> None:
     """Whenever the caller speaks, the agent falls silent and stays so; replies never overlap or go back."""
