@@ -1,0 +1,156 @@
+/** One call, from the click to hanging up: microphone, connection, and what is known of the talk. */
+
+import { CallError } from "./call-error.js";
+import { Captions } from "./captions.js";
+import { Connection, checkBrowser } from "./connection.js";
+import { Levels } from "./levels.js";
+import { Microphone } from "./microphone.js";
+import { Server, cancelResponse, createResponse, typedItem, updateSession } from "./protocol.js";
+import { TurnState } from "./turn-state.js";
+
+/** @typedef {"permission" | "connecting" | import("./turn-state.js").Turn | "ended" | "failed"} State */
+
+/**
+ * Sends, each as a CustomEvent with its detail: "state" (State), "up", "caption" (Line), "level" ({name: "you" |
+ * "agent", level}), "sound" (the agent's MediaStream), "latency" and "route" (events of the wire), "trouble"
+ * (the text of an error that the call survives), "network" (whether it is stable), "microphone" (its device
+ * id), "microphone-lost", "over" (a CallError, or null when the caller has hung up).
+ */
+export class Call extends EventTarget {
+  #microphone = new Microphone();
+  #connection = new Connection();
+  #levels = new Levels();
+  #captions = new Captions();
+  #turn = new TurnState();
+  /** Stops the meter of the microphone in use. */
+  #unwatch = () => {};
+  #over = false;
+  #startedAt = 0;
+
+  /**
+   * Call it while handling a click. How it goes is told by events.
+   * @param {{language: string, deviceId: string}} options
+   */
+  async start({ language, deviceId }) {
+    try {
+      checkBrowser();
+      this.#levels.start();
+      this.#listen();
+      this.#tell("state", "permission");
+      await this.#useMicrophone(deviceId);
+      if (this.#over) return this.#microphone.stop();
+      this.#tell("state", "connecting");
+      await this.#connection.start(this.#microphone.stream, language);
+      this.#startedAt = performance.now();
+      this.#tell("up");
+      this.#tell("state", this.#turn.value);
+    } catch (error) {
+      if (!(error instanceof CallError) && !this.#over) console.error(error);
+      this.#end(error instanceof CallError ? error : new CallError("refused", String(error)));
+    }
+  }
+
+  /** Hang up. */
+  stop() {
+    this.#end(null);
+  }
+
+  /** How long the call has been up. */
+  get seconds() {
+    return this.#startedAt ? (performance.now() - this.#startedAt) / 1000 : 0;
+  }
+
+  get muted() {
+    return this.#microphone.muted;
+  }
+
+  set muted(value) {
+    this.#microphone.muted = value;
+  }
+
+  /**
+   * Say something by typing.
+   * @param {string} text
+   */
+  type(text) {
+    this.#connection.send(typedItem(text));
+    this.#connection.send(createResponse());
+  }
+
+  /** Make the agent stop speaking. */
+  interrupt() {
+    this.#connection.send(cancelResponse());
+  }
+
+  /** @param {string} language */
+  setLanguage(language) {
+    this.#connection.send(updateSession(language));
+  }
+
+  /**
+   * Go on with another microphone.
+   * @param {string} deviceId
+   */
+  async changeMicrophone(deviceId) {
+    try {
+      await this.#useMicrophone(deviceId);
+      await this.#connection.replaceMicrophone(this.#microphone.stream);
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      this.#tell("microphone-lost");
+    }
+  }
+
+  /** @param {string} deviceId */
+  async #useMicrophone(deviceId) {
+    const stream = await this.#microphone.start(deviceId);
+    this.#unwatch();
+    this.#levels.watch("you", stream).then((stop) => (this.#unwatch = stop));
+    this.#tell("microphone", this.#microphone.deviceId);
+  }
+
+  #listen() {
+    this.#levels.addEventListener("level", ({ detail }) => this.#tell("level", detail));
+    this.#microphone.addEventListener("lost", () => this.#tell("microphone-lost"));
+    const connection = this.#connection;
+    connection.addEventListener("event", ({ detail }) => this.#receive(detail));
+    connection.addEventListener("unstable", () => this.#tell("network", false));
+    connection.addEventListener("stable", () => this.#tell("network", true));
+    connection.addEventListener("ended", ({ detail }) => this.#end(detail));
+    connection.addEventListener("sound", ({ detail }) => {
+      this.#tell("sound", detail);
+      this.#levels.watch("agent", detail);
+    });
+  }
+
+  /** @param {import("./protocol.js").WireEvent} event */
+  #receive(event) {
+    const before = this.#turn.value;
+    this.#turn.receive(event);
+    if (this.#turn.value !== before && this.#startedAt) this.#tell("state", this.#turn.value);
+    const line = this.#captions.receive(event);
+    if (line) this.#tell("caption", line);
+    if (event.type === Server.LATENCY) this.#tell("latency", event);
+    if (event.type === Server.ROUTE) this.#tell("route", event);
+    if (event.type === Server.ERROR) this.#tell("trouble", event.error?.message ?? "");
+  }
+
+  /** @param {CallError | null} error */
+  #end(error) {
+    if (this.#over) return;
+    this.#connection.stop();
+    this.#microphone.stop();
+    this.#levels.stop();
+    this.#tell("state", error && error.code !== "hung_up" ? "failed" : "ended");
+    this.#tell("over", error);
+    this.#over = true;
+  }
+
+  /**
+   * @param {string} type
+   * @param {unknown} [detail]
+   */
+  #tell(type, detail) {
+    if (!this.#over) this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
