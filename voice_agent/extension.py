@@ -47,6 +47,9 @@ class Extension:
     outputs: ClassVar[Mapping[str, type[Message]]] = {}
     """Port name, as it is written in connections, to the message it carries."""
 
+    languages: ClassVar[tuple[str, ...]] = ()
+    """Those it can deal with, as ISO 639-1; () for any."""
+
     node: str = ""
     """The node's name in the graph; set by the runtime."""
     session: Host
@@ -72,7 +75,7 @@ class Extension:
         """
 
     def flush(self) -> None:
-        """Forget the reply under way: the caller has interrupted it. Must not wait."""
+        """Forget the reply under way: the caller has interrupted it. Must not wait. Never before `start`."""
 
     async def stop(self) -> None:
-        """Release what `start` took. Called once, also after a failure."""
+        """Release what `start` took. Called once if `start` has succeeded, whatever happened since."""

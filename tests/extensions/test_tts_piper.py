@@ -129,7 +129,7 @@ def test_a_language_without_a_voice_fails_the_reply(voice: str) -> None:
 
 
 def test_without_a_voice_it_says_where_to_get_one() -> None:
-    with pytest.raises(ModelError, match=r"has no voice: download one with .*download_voices.*`voices`"):
+    with pytest.raises(ModelError, match=r"has no voice: download one, .*download_voices.*`voices`"):
         PiperTts().prepare()
 
 

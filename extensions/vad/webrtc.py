@@ -1,0 +1,53 @@
+"""WebRTC's voice activity detector: 2 µs a window, but half of all noise is speech to it.
+
+Fit for a first gate on a very small machine; Silero is the better judge.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from extensions.vad._hysteresis import Hysteresis, Windows, windows_in
+from voice_agent import audio
+from voice_agent.errors import requires
+from voice_agent.extension import Emit, Extension
+from voice_agent.message import AudioFrame, Message, SpeechEnded, SpeechStarted
+
+with requires("webrtcvad"):
+    import webrtcvad
+
+Milliseconds = Annotated[int, Field(ge=0, le=5000)]
+
+
+@dataclass
+class WebrtcVad(Extension):
+    """Says yes or no to each window, so that only durations can be set."""
+
+    mode: Annotated[int, Field(ge=0, le=3)] = 3
+    """How readily sound is taken for noise: 0 least, 3 most."""
+    window_ms: Literal[10, 20] = 10
+    start_ms: Milliseconds = 60
+    """How long a voice must last to count."""
+    end_ms: Milliseconds = 100
+    """Silence that ends speech; short, as the turn node adds its own waiting."""
+
+    inputs = (AudioFrame,)
+    outputs = {"speech_started": SpeechStarted, "speech_ended": SpeechEnded}
+
+    async def start(self) -> None:
+        self._vad = webrtcvad.Vad(self.mode)
+        self._windows = Windows(self.window_ms * audio.SAMPLE_RATE // 1000)
+        self._hysteresis = Hysteresis(
+            0.5, 0.5, windows_in(self.start_ms, self.window_ms), windows_in(self.end_ms, self.window_ms)
+        )
+
+    async def handle(self, message: Message, emit: Emit) -> None:
+        assert isinstance(message, AudioFrame)
+        for samples, start_s, gap in self._windows.push(message):
+            voiced = self._vad.is_speech(samples.tobytes(), audio.SAMPLE_RATE)
+            match self._hysteresis.push(float(voiced), start_s, start_s + self.window_ms / 1000, gap):
+                case SpeechStarted() as started:
+                    await emit("speech_started", started)
+                case SpeechEnded() as ended:
+                    await emit("speech_ended", ended)

@@ -1,0 +1,126 @@
+"""denoise.webrtc and denoise.noisereduce: what is taken away, what stays, and the time of each frame."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from extensions.denoise.noisereduce import LOOK_AHEAD, NoiseProfile, NoisereduceDenoise
+from extensions.denoise.webrtc import WebrtcDenoise
+from tests.extensions._voices import say
+from voice_agent import audio
+from voice_agent.extension import Extension
+from voice_agent.message import AudioFrame, Message, Samples
+from voice_agent.testing import collect, frames_of, run, silence, tone
+
+WEBRTC_DELAY = 96
+"""Samples by which the sound of a frame is late."""
+BOTH = [(WebrtcDenoise(), WEBRTC_DELAY), (NoisereduceDenoise(), LOOK_AHEAD)]
+
+
+def clean(denoiser: Extension, messages: list[Message]) -> list[AudioFrame]:
+    return run(collect(denoiser, *messages)).of(AudioFrame)
+
+
+def joined(frames: list[AudioFrame]) -> Samples:
+    return np.concatenate([frame.samples for frame in frames])
+
+
+def noise(seconds: float, level_db: float, seed: int = 0) -> Samples:
+    white = np.random.default_rng(seed).standard_normal(round(seconds * audio.SAMPLE_RATE))
+    return audio.to_int16(white * 10 ** (level_db / 20))
+
+
+def si_sdr_db(clean_sound: Samples, sound: Samples) -> float:
+    """Scale-invariant signal-to-distortion ratio (Le Roux et al. 2019)."""
+    reference, estimate = (x.astype(np.float64) - x.mean() for x in (clean_sound, sound))
+    target = reference * (np.dot(reference, estimate) / np.dot(reference, reference))
+    return float(10 * np.log10(np.sum(target**2) / np.sum((estimate - target) ** 2)))
+
+
+@pytest.mark.parametrize(("denoiser", "delay"), BOTH)
+def test_one_frame_out_for_each_frame_in(denoiser: Extension, delay: int) -> None:
+    frames = [replace(frame, gap=index == 7) for index, frame in enumerate(frames_of(tone(1.0), 3.0))]
+    out = clean(denoiser, list(frames))
+    assert len(out) == len(frames)
+    assert all(frame.samples.shape == (audio.FRAME,) and frame.samples.dtype == np.int16 for frame in out)
+    assert [frame.gap for frame in out] == [frame.gap for frame in frames]
+
+
+def test_noisereduce_says_which_sound_its_frames_carry() -> None:
+    """Before the noise is known the sound passes unchanged, at the time that the frame tells."""
+    samples = noise(0.2, -30)
+    out = clean(NoisereduceDenoise(), list(frames_of(samples, 3.0)))
+    start = 3.0 - LOOK_AHEAD / audio.SAMPLE_RATE
+    assert [frame.time_s for frame in out] == [
+        pytest.approx(start + i * audio.FRAME_S) for i in range(len(out))
+    ]
+    assert np.array_equal(joined(out)[LOOK_AHEAD:], samples[:-LOOK_AHEAD])
+
+
+def test_webrtc_keeps_the_time() -> None:
+    frames = frames_of(tone(0.2), 3.0)
+    assert [frame.time_s for frame in clean(WebrtcDenoise(), list(frames))] == [f.time_s for f in frames]
+
+
+@pytest.mark.parametrize(("denoiser", "delay"), BOTH)
+def test_noise_alone_becomes_quieter(denoiser: Extension, delay: int) -> None:
+    hiss = noise(4.0, -40)
+    out = joined(clean(denoiser, list(frames_of(hiss))))
+    settled = slice(2 * audio.SAMPLE_RATE, None)
+    assert audio.level_db(out[settled]) < audio.level_db(hiss[settled]) - 6
+
+
+@pytest.mark.parametrize(("denoiser", "delay"), BOTH)
+def test_a_voice_keeps_its_level(denoiser: Extension, delay: int) -> None:
+    voice = np.concatenate((silence(0.5), say("where is my order my order number is one two three four")))
+    out = joined(clean(denoiser, list(frames_of(voice))))
+    assert abs(audio.level_db(out) - audio.level_db(voice)) < 3
+
+
+def test_noisereduce_brings_the_voice_out_of_the_noise() -> None:
+    voice = np.concatenate((silence(1.0), say("where is my order my order number is one two three four")))
+    hiss = noise(len(voice) / audio.SAMPLE_RATE, audio.level_db(voice) - 5)
+    noisy = (voice.astype(np.int32) + hiss).clip(-32768, 32767).astype(np.int16)
+    out = joined(clean(NoisereduceDenoise(), list(frames_of(noisy))))[audio.SAMPLE_RATE + LOOK_AHEAD :]
+    out = out[: len(voice) - audio.SAMPLE_RATE]
+    spoken, before = (x[audio.SAMPLE_RATE : audio.SAMPLE_RATE + len(out)] for x in (voice, noisy))
+    assert si_sdr_db(spoken, out) > si_sdr_db(spoken, before) + 4
+
+
+def test_speech_is_not_learned_as_noise() -> None:
+    """A caller who begins to talk at once, in silence, is passed on as he is."""
+    voice = say("where is my order my order number is one two three four")
+    out = joined(clean(NoisereduceDenoise(), list(frames_of(voice))))
+    removed = out[LOOK_AHEAD : len(voice)] - voice[:-LOOK_AHEAD]
+    assert audio.level_db(removed) < audio.level_db(voice) - 15
+
+
+def test_the_noise_profile_follows_the_room_and_stays_small() -> None:
+    profile = NoiseProfile()
+
+    def level_after(seconds: float, level_db: float) -> float:
+        for frame in audio.frames(noise(seconds, level_db)):
+            profile.learn(frame)
+        return audio.level_db(profile.samples())
+
+    assert level_after(2, -40) == pytest.approx(-40, abs=1)
+    assert level_after(2, -60) == pytest.approx(-60, abs=1)
+    assert level_after(8, -40) == pytest.approx(-60, abs=1)
+    assert level_after(6, -40) == pytest.approx(-40, abs=1)
+    assert len(profile.samples()) <= audio.SAMPLE_RATE
+
+
+def test_digital_silence_and_lost_sound_teach_nothing() -> None:
+    muted = [replace(frame, gap=True) for frame in frames_of(noise(2.0, -50))]
+    later = list(frames_of(silence(2.0), 2.0))
+    last = tone(0.1)
+    out = clean(NoisereduceDenoise(), [*muted, *later, *frames_of(last, 4.0)])
+    assert np.array_equal(joined(out)[-len(last) + LOOK_AHEAD :], last[:-LOOK_AHEAD])
+
+
+@pytest.mark.parametrize("sound", [np.full(audio.FRAME * 20, 32767, np.int16), silence(0.4)])
+@pytest.mark.parametrize(("denoiser", "delay"), BOTH)
+def test_extremes_neither_fail_nor_wrap_around(denoiser: Extension, delay: int, sound: Samples) -> None:
+    out = joined(clean(denoiser, list(frames_of(sound))))
+    assert len(out) == len(sound) and out.min() > -32000

@@ -1,0 +1,167 @@
+"""stt.faster_whisper with a Whisper of the real architecture and random weights: everything but accuracy."""
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from extensions.stt import faster_whisper
+from extensions.stt.faster_whisper import FasterWhisperStt, judge
+from tests.extensions import _tiny_whisper
+from tests.extensions._voices import heard
+from voice_agent import audio
+from voice_agent.errors import ModelError
+from voice_agent.message import AudioFrame, Message, SpeechEnded, SpeechStarted, Transcript
+from voice_agent.testing import FakeSession, attach, frames_of, run, tone
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(_tiny_whisper.write(tmp_path_factory.mktemp("whisper")))
+
+
+def hear(stt: FasterWhisperStt, *messages: Message, language: str = "en") -> list[Transcript]:
+    """Run `handle` and `run` side by side, as a session does, until every SpeechEnded is answered."""
+
+    async def main() -> list[Transcript]:
+        outbox = attach(stt, FakeSession(language=language))
+        wanted = sum(isinstance(message, SpeechEnded) for message in messages)
+        answered = asyncio.Event()
+
+        async def emit(port: str, message: Message) -> None:
+            await outbox(port, message)
+            if len(outbox) == wanted:
+                answered.set()
+
+        stt.prepare()
+        await stt.start()
+        running = asyncio.create_task(stt.run(emit))
+        for message in messages:
+            await stt.handle(message, emit)
+        async with asyncio.timeout(60):
+            await answered.wait()
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        await stt.stop()
+        return outbox.of(Transcript)
+
+    return run(main())
+
+
+def test_one_final_transcript_per_end_in_order(model: str) -> None:
+    first = heard(tone(0.8))
+    second = heard(tone(0.5), start_s=2.0)
+    transcripts = hear(FasterWhisperStt(model), *first, *second)
+    ends = [message.time_s for message in (*first, *second) if isinstance(message, SpeechEnded)]
+    assert [transcript.end_s for transcript in transcripts] == ends
+    assert all(transcript.final and 0 <= transcript.confidence <= 1 for transcript in transcripts)
+    assert all(transcript.language == "en" for transcript in transcripts)
+
+
+def test_chinese_calls_are_prompted_in_chinese(model: str) -> None:
+    stt = FasterWhisperStt(model, vertical="customer_service")
+    assert hear(stt, *heard(tone(0.5)), language="zh-CN")[0].language == "zh"
+    assert any("\u4e00" <= char <= "\u9fff" for char in stt._hint)
+
+
+def test_empty_speech_is_answered_with_nothing(model: str) -> None:
+    [transcript] = hear(FasterWhisperStt(model), SpeechStarted(0.0), SpeechEnded(0.0))
+    assert (transcript.text, transcript.confidence) == ("", 0.0)
+
+
+def test_an_end_without_a_start_is_answered(model: str) -> None:
+    assert len(hear(FasterWhisperStt(model), SpeechEnded(1.0))) == 1
+
+
+def test_long_speech_makes_one_transcript_of_parts(model: str) -> None:
+    frames: list[Message] = list(frames_of(tone(65.0)))
+    transcripts = hear(FasterWhisperStt(model), SpeechStarted(0.0), *frames, SpeechEnded(65.0))
+    assert [transcript.end_s for transcript in transcripts] == [65.0]
+
+
+@pytest.mark.parametrize(("window", "seconds"), [("short", 2.0), ("full", 30.0)])
+def test_the_model_is_given_the_sound_and_a_second(model: str, window: str, seconds: float) -> None:
+    async def features() -> int:
+        stt = FasterWhisperStt(model, window=window)  # type: ignore[arg-type]
+        attach(stt)
+        await stt.start()
+        return stt._features(tone(1.0)).shape[1]
+
+    assert run(features()) == pytest.approx(100 * seconds, abs=2)
+
+
+def test_more_speech_than_it_can_take_is_given_up_not_delayed(
+    model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    spoken = tone(0.3)
+    messages: list[Message] = []
+    for index in range(8):  # all of it comes before the first can be transcribed
+        messages += [SpeechStarted(float(index)), *frames_of(spoken, float(index)), SpeechEnded(index + 0.3)]
+    with caplog.at_level(logging.WARNING, logger=faster_whisper.__name__):
+        assert len(hear(FasterWhisperStt(model), *messages)) == 8
+    assert "too slow" in caplog.text
+
+
+def test_the_pre_roll_reaches_the_model(model: str) -> None:
+    async def samples() -> int:
+        stt = FasterWhisperStt(model, pre_roll_s=0.2)
+        emit = attach(stt)
+        await stt.start()
+        for frame in frames_of(tone(1.0)):
+            await stt.handle(frame, emit)
+        await stt.handle(SpeechStarted(0.9), emit)
+        await stt.handle(SpeechEnded(1.0), emit)
+        return len(stt._waiting.get_nowait().samples)
+
+    assert run(samples()) == pytest.approx(0.3 * audio.SAMPLE_RATE, abs=audio.FRAME)
+
+
+@pytest.mark.parametrize("name", ["base", "somebody/some-whisper"])
+def test_an_absent_model_names_the_command_that_brings_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match=r"huggingface-cli download .*/.*whisper"):
+        FasterWhisperStt(name).prepare()
+
+
+def test_a_folder_without_a_model_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="does not load"):
+        FasterWhisperStt(str(tmp_path)).prepare()
+
+
+def test_an_unknown_size_is_reported() -> None:
+    with pytest.raises(ModelError, match="enormous"):
+        FasterWhisperStt("enormous").prepare()
+
+
+def test_an_unknown_language_is_reported(model: str) -> None:
+    with pytest.raises(ModelError, match="language 'xx'"):
+        hear(FasterWhisperStt(model, language="xx"))
+
+
+def test_judging_rejects_what_whisper_makes_up() -> None:
+    assert judge("Where is my order?", -0.2, 0.01).confidence == pytest.approx(0.82, abs=0.01)
+    assert judge("Thanks for watching!", -1.4, 0.9).text == ""
+    assert judge("the the the the the the the the the the the the", -0.1, 0.0).confidence <= 0.1
+    assert judge("", -0.1, 0.0).confidence == 0.0
+    assert judge("查一下我的订单", -0.3, 0.1).text == "查一下我的订单"
+
+
+def test_frames_are_shared_by_nothing_outside_speech(model: str) -> None:
+    """Silence alone queues nothing and keeps a bounded amount of sound."""
+
+    async def kept() -> int:
+        stt = FasterWhisperStt(model)
+        emit = attach(stt)
+        await stt.start()
+        for index in range(3000):
+            await stt.handle(AudioFrame(np.zeros(audio.FRAME, np.int16), index * audio.FRAME_S), emit)
+        assert stt._waiting.empty()
+        return len(stt._pre_roll._frames)
+
+    assert run(kept()) <= 50
