@@ -27,11 +27,9 @@ test: $(VENV)/.installed-dev browser
 	$(BIN)/pytest
 
 bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.embedded
+	$(BIN)/python -m benchmarks.stand_ins
 	$(BIN)/python -m benchmarks.load
-	$(BIN)/voice-agent call --graph embedded --json - \
-		--say "Where is my order? My order number is one two three four." \
-		--say "What are your opening hours?" \
-		--say "How long does delivery take?"
 
 # Pins stay as they are unless a range in pyproject.toml forbids them; UPGRADE=--upgrade takes the newest.
 lock: $(VENV)/.installed-dev

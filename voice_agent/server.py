@@ -17,6 +17,7 @@ from voice_agent import __version__, resources
 from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.errors import InputError, VoiceAgentError
 from voice_agent.graph import Graph
+from voice_agent.message import Transcript
 from voice_agent.realtime import WebRtcEndpoint
 from voice_agent.realtime.commands import language_of
 from voice_agent.session import Session
@@ -191,13 +192,14 @@ def describe(graph: Graph) -> dict[str, Any]:
     extensions = graph.build().values()
     name = next((value for extension in extensions if (value := getattr(extension, "vertical", ""))), "")
     vertical = load_vertical(name) if name else None
-    understood = [extension.languages for extension in extensions if hasattr(extension, "languages")]
+    recognisers = [extension for extension in extensions if Transcript in extension.outputs.values()]
+    spoken = [tag for tag in LANGUAGES if all(not r.languages or tag in r.languages for r in recognisers)]
     return {
         "version": __version__,
         "graph": graph.name,
         "nodes": [{"name": node.name, "addon": node.addon} for node in graph.nodes],
         "languages": list(LANGUAGES),
-        "spoken_languages": list(understood[0]) if understood else list(LANGUAGES),
+        "spoken_languages": spoken,
         "vertical": vertical
         and {"name": vertical.name, "title": vertical.title, "suggestions": vertical.suggestions},
     }

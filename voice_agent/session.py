@@ -111,12 +111,12 @@ class Session:
             node.extension.session = self
             node.extension.node = node.name
             node.extension.connected = frozenset(port for port, dests in node.routes.items() if dests)
-            self._started.append(node)
             try:
                 await node.extension.start()
             except Exception as error:
                 await self.stop()
                 raise _named(node, error) from error
+            self._started.append(node)
 
     async def run(self) -> None:
         """Run until somebody calls `close`. Raises ExtensionError that names the node that failed."""

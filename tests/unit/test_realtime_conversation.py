@@ -104,7 +104,8 @@ def test_openais_own_types_parse_every_event(conversation: Conversation) -> None
 
 
 def test_all_parts_of_a_reply_carry_the_same_ids(conversation: Conversation) -> None:
-    events = feed(conversation, *a_turn(), Clause("Yes.", turn=2), Heard(2, "")) + conversation.replies.generated(2)
+    events = feed(conversation, *a_turn(), Clause("Yes.", turn=2), Heard(2, ""))
+    events += conversation.replies.generated(2)
     response_id = next(e["response"]["id"] for e in events if e["type"] == "response.created")
     item_id = next(e["item"]["id"] for e in events if e["type"] == "response.output_item.added")
     for event in events:

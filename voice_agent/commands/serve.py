@@ -19,9 +19,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument(
-        "--max-calls", type=int, default=64, metavar="N", help="more callers are told: busy"
-    )
+    parser.add_argument("--max-calls", type=int, default=64, metavar="N", help="more callers are told: busy")
     parser.add_argument(
         "--log-level", default="warning", choices=("debug", "info", "warning", "error"),
         help="debug also logs what is said (default: %(default)s)",
