@@ -291,19 +291,21 @@ def test_an_agent_that_does_not_give_way_is_told() -> None:
 
 
 def test_the_command_prints_json_alone_and_writes_files(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audio.write_wav(tmp_path / "voice.wav", tone(0.2))
     files = ["--wav", str(tmp_path / "voice.wav"), "--record", str(tmp_path / "call.wav")]
 
     async def main() -> int:
         async with served(ScriptedAgent(reply_s=0.2)) as url:
-            return await asyncio.to_thread(cli.main, ["call", "--url", url, *files, "--json", "-"])
+            line = ["call", "--url", url, *files, "--json", "-"]
+            monkeypatch.setattr(sys, "argv", ["/somewhere/voice-agent", *line])
+            return await asyncio.to_thread(cli.main, line)
 
     assert asyncio.run(main()) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["turns"][0]["said"] == "voice.wav"
-    assert figures["command"].startswith("voice-agent ")
+    assert figures["command"].startswith("voice-agent call --url http")
     assert set(figures) >= {"answer_ms", "turns", "barge_ins", "lost_frames", "errors", "machine"}
     assert len(audio.read(tmp_path / "call.wav")) > audio.SAMPLE_RATE
 

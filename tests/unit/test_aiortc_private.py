@@ -1,6 +1,7 @@
 """What `voice_agent.media.aiortc_private` relies on inside aiortc. When this fails, aiortc has changed:
 look at what moved in its `rtcrtpreceiver.py` and mend that one module."""
 
+import asyncio
 import inspect
 
 import aioice.ice
@@ -36,10 +37,14 @@ def test_the_sender_takes_encoded_packets() -> None:
 
 
 def test_a_receiver_has_the_attributes() -> None:
-    connection = RTCPeerConnection()
-    receiver = connection.addTransceiver("audio").receiver
-    assert receiver._RTCRtpReceiver__remote_streams == {}  # type: ignore[attr-defined]
-    assert receiver._RTCRtpReceiver__codecs == {}  # type: ignore[attr-defined]
+    async def main() -> None:
+        connection = RTCPeerConnection()
+        receiver = connection.addTransceiver("audio").receiver
+        assert receiver._RTCRtpReceiver__remote_streams == {}  # type: ignore[attr-defined]
+        assert receiver._RTCRtpReceiver__codecs == {}  # type: ignore[attr-defined]
+        await connection.close()
+
+    asyncio.run(main())
 
 
 def test_loopback_is_offered_only_where_there_is_nothing_else() -> None:
