@@ -12,6 +12,8 @@ from voice_agent.calls.ear import Span, voiced
 from voice_agent.calls.events import Response
 from voice_agent.calls.phone import Phone
 from voice_agent.calls.script import Line
+from voice_agent.network.profile import Profile
+from voice_agent.network.relay import Relay
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,26 @@ class Call:
 
 
 async def place_call(
-    url: str, lines: Sequence[Line], *, language: str = "en", manners: Manners | None = None
+    url: str,
+    lines: Sequence[Line],
+    *,
+    language: str = "en",
+    manners: Manners | None = None,
+    network: Profile | None = None,
+    network_seed: int = 1,
 ) -> Call:
-    """Make a call. Raises InputError when it does not come about; what goes wrong later is in `errors`."""
-    caller = _Caller(Call(Phone()), manners or Manners())
+    """Make a call, through a simulated network if one is given. Raises InputError when it does not come
+    about; what goes wrong later is in `errors`.
+    """
+    relay = Relay(network, network_seed) if network else None
+    caller = _Caller(Call(Phone(relay)), manners or Manners())
     try:
         await caller.call.phone.dial(url, language)
         await caller.converse(lines)
     finally:
         await caller.call.phone.hang_up()
+        if relay is not None:
+            relay.close()
     return caller.call
 
 

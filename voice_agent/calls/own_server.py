@@ -33,9 +33,11 @@ class OwnServer:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc(5)
 
 
-def command(graph: str = "") -> list[str]:
-    """The command line of a server on a free port."""
+def command(graph: str = "", network: str = "", network_seed: int = 1) -> list[str]:
+    """The command line of a server on a free port; its calls pass through `network`, if one is named."""
     serve = [sys.executable, "-m", "voice_agent.cli", "serve", "--host", "127.0.0.1", "--port", "0"]
+    if network:
+        serve += ["--network", network, "--network-seed", str(network_seed)]
     return [*serve, "--graph", graph] if graph else serve
 
 

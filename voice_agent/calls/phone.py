@@ -22,6 +22,7 @@ from voice_agent.media.peer import EVENTS_CHANNEL
 from voice_agent.media.receive import ReceivePath
 from voice_agent.media.track import PacedTrack
 from voice_agent.message import Samples
+from voice_agent.network.relay import Relay
 
 HTTP_TIMEOUT_S = 20.0
 CONNECT_TIMEOUT_S = 15.0
@@ -36,7 +37,7 @@ class Phone:
     handed to the RTP sender; of what is heard, when its packet has arrived and is decoded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, relay: Relay | None = None) -> None:
         self.sent = Tape()
         self.heard = Tape()
         self.events = EventLog()
@@ -52,6 +53,7 @@ class Phone:
         self._changed = asyncio.Event()
         self._location: httpx.URL | None = None
         self._hung_up = False
+        self._relay = relay
         aiortc_private.allow_loopback()
         self._track = PacedTrack(self._next_frame)
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -78,6 +80,8 @@ class Phone:
             self.offered_s = loop.time()
             answer = await self._offer(http, url, language)
             self.answered_s = loop.time()
+        if self._relay is not None:
+            answer = self._relay.rewrite_answer(answer)
         aiortc_private.take_packets(self._connection.getTransceivers()[0].receiver, self._packet)
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
@@ -89,8 +93,9 @@ class Phone:
 
     async def _offer(self, http: httpx.AsyncClient, url: str, language: str) -> str:
         session = {"type": "realtime", "audio": {"input": {"transcription": {"language": language}}}}
+        sdp = self._connection.localDescription.sdp
         form = {
-            "sdp": (None, self._connection.localDescription.sdp, "application/sdp"),
+            "sdp": (None, self._relay.rewrite_offer(sdp) if self._relay else sdp, "application/sdp"),
             "session": (None, json.dumps(session), "application/json"),
         }
         try:
@@ -149,11 +154,11 @@ class Phone:
         self._changed.set()
         return frame
 
-    def _packet(self, sequence: int, payload: bytes) -> None:
+    def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
         now = asyncio.get_running_loop().time()
-        for samples, filled in self._receive.push(sequence, payload):
-            self.heard.add(samples, now, filled)
-            windows = np.square(samples.astype(np.float64)).reshape(-1, WINDOW).mean(axis=1)
+        for frame in self._receive.push(sequence, timestamp, payload, now):
+            self.heard.add(frame.samples, now, frame.gap)
+            windows = np.square(frame.samples.astype(np.float64)).reshape(-1, WINDOW).mean(axis=1)
             if windows.max() > AUDIBLE**2:
                 self.last_audible_s = now
         self._changed.set()

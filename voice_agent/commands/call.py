@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import shlex
 import sys
 import time
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voice_agent.commands import network
 from voice_agent.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "--timeout", type=_seconds, default=10.0, metavar="S",
         help="how long to wait for an answer to begin (default: %(default)g)",
     )  # fmt: skip
+    network.add_options(parser)
     parser.set_defaults(run=run, script=[])
 
 
@@ -63,7 +66,10 @@ class _InOrder(argparse.Action):
 
 
 def _seconds(value: str) -> float:
-    seconds = float(value)
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
     if not 0 < seconds <= 3600:
         raise argparse.ArgumentTypeError(f"expected seconds, more than 0, got {value}")
     return seconds
@@ -73,6 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the call and tell what it was like."""
     from voice_agent.calls.report import lines
 
+    for file in (arguments.record, arguments.json):
+        if file and file != "-":
+            _expect_writable(Path(file))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         report = runner.run(_call(arguments))
     text = json.dumps(report, ensure_ascii=False, indent=2)
@@ -99,12 +108,18 @@ async def _call(arguments: argparse.Namespace) -> dict[str, Any]:
     from voice_agent.calls.caller import Manners, place_call
     from voice_agent.calls.report import measure, record
     from voice_agent.calls.script import write
+    from voice_agent.network.profile import load
 
     script = await write(arguments.script, arguments.language, arguments.voice)
     manners = Manners(answer_timeout_s=arguments.timeout)
+    profile = load(arguments.network) if arguments.network else None
     async with _server(arguments) as (url, server):
         begun_s, cpu_s = time.monotonic(), server.cpu_s() if server else None
-        call = await place_call(url, script, language=arguments.language, manners=manners)
+        call = await place_call(
+            url, script, language=arguments.language, manners=manners,
+            network=profile if server is None else None,  # one's own server puts it in front of itself
+            network_seed=arguments.network_seed,
+        )  # fmt: skip
         lasted_s, used_s = time.monotonic() - begun_s, server.cpu_s() if server else None
     report = measure(call)
     if arguments.record:
@@ -122,8 +137,19 @@ async def _server(arguments: argparse.Namespace) -> "AsyncIterator[tuple[str, Ow
         return
     from voice_agent.calls.own_server import command, own_server
 
-    async with own_server(command(arguments.graph)) as server:
+    serve = command(arguments.graph, arguments.network, arguments.network_seed)
+    async with own_server(serve) as server:
         yield server.url, server
+
+
+def _expect_writable(path: Path) -> None:
+    """Raise InputError before the call, not after it, when it would be of no use."""
+    if path.is_dir():
+        raise InputError(f"{path}: cannot be written: it is a folder")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: cannot be written: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"{path}: cannot be written: permission denied")
 
 
 def _write(path: Path, write: Any) -> None:

@@ -1,0 +1,1 @@
+"""A simulated network: a pure model, profiles as data, a UDP relay (docs/network.md)."""
