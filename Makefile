@@ -27,6 +27,7 @@ test: $(VENV)/.installed-dev browser
 	$(BIN)/pytest
 
 bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.receive
 	$(BIN)/python -m benchmarks.embedded
 	$(BIN)/python -m benchmarks.stand_ins
 	$(BIN)/python -m benchmarks.load

@@ -32,9 +32,9 @@ class ListeningCaller(Caller):
 
     arrivals: list[tuple[int, float]] = field(default_factory=list)
 
-    def _packet(self, sequence: int, payload: bytes) -> None:
+    def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
         self.arrivals.append((sequence, asyncio.get_running_loop().time()))
-        super()._packet(sequence, payload)
+        super()._packet(sequence, timestamp, payload)
 
     def figures(self) -> dict[str, int]:
         """Frames that should have come, came late, did not come."""

@@ -21,4 +21,15 @@ RESPONSE = Histogram(
     "From the caller's last voiced sample as it was received to the first sample of the reply",
     buckets=SECONDS,
 )
+PACKETS = Counter(
+    "voice_agent_packets_total",
+    "Packets of callers' sound: received; lost, of these recovered or concealed; late: after being lost",
+    ["fate"],
+)
+GAPS = Counter("voice_agent_gap_seconds_total", "Time filled because nothing came from a caller")
+JITTER = Histogram(
+    "voice_agent_jitter_seconds",
+    "Interarrival jitter of callers' packets (RFC 3550), once a second",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
+)
 INTERRUPTIONS = Counter("voice_agent_interruptions_total", "Replies that the caller spoke over")

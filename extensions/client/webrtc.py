@@ -2,17 +2,20 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, ParamSpec, TypeVar
 
+import numpy as np
 from pydantic import Field
 
 from voice_agent import metrics
-from voice_agent.audio import FRAME_S
+from voice_agent.audio import FRAME, FRAME_S
 from voice_agent.extension import Emit, Extension
 from voice_agent.media.peer import Peer
 from voice_agent.media.playout import Playout
-from voice_agent.media.receive import ReceivePath
+from voice_agent.media.receive import ReceivePath, ReceiveStatistics
+from voice_agent.media.slots import Frame
 from voice_agent.message import (
     AudioFrame,
     CallStarted,
@@ -37,6 +40,11 @@ from voice_agent.realtime.events import Event
 from voice_agent.realtime.latency import LatencyMeter
 
 Seconds = Annotated[float, Field(gt=0)]
+P = ParamSpec("P")
+R = TypeVar("R")
+NO_SOUND: Samples = np.zeros(FRAME, np.int16)
+NETWORK_FRAMES = 50
+"""Of the network is told once a second."""
 
 
 @dataclass
@@ -57,20 +65,29 @@ class WebRtcClient(Extension):
     outputs = {"call_started": CallStarted, "pcm_frame": AudioFrame, "heard": Heard, "typed": Typed}
 
     async def start(self) -> None:
-        self._out: asyncio.Queue[tuple[str, Message]] = asyncio.Queue()
+        self._out: asyncio.Queue[tuple[str, Message] | Exception] = asyncio.Queue()
+        """What `run` is to emit, or to raise."""
         self._receive = ReceivePath()
+        self._told = ReceiveStatistics()
+        """What was counted when last told."""
+        self._ticks = 0
         self._playout = Playout()
         self._conversation = Conversation(self.session.language, self.model)
         self._commands = Commands(self._conversation)
         self._latency = LatencyMeter()
+        self._first_slot: int | None = None
+        """The slot of the first frame that was handed on, which is at audio time 0."""
         self._time_s = 0.0
+        """Audio time after the latest frame."""
+        self._packet_s = 0.0
+        """Loop time of the latest packet."""
         self._answered = False
         self._connected = asyncio.Event()
         self._open = asyncio.Event()
         self._peer = Peer(
-            source=self._next_frame,
-            on_packet=self._packet,
-            on_event=self._command,
+            source=self._guarded(self._next_frame, NO_SOUND),
+            on_packet=self._guarded(self._packet, None),
+            on_event=self._guarded(self._command, None),
             on_open=self._opened,
             on_state=self._state,
         )
@@ -97,14 +114,18 @@ class WebRtcClient(Extension):
         turn = self.session.begin_turn()
         self._send(self._conversation.replies.begin(turn))
         await emit("call_started", CallStarted(self.session.language, turn=turn))
-        while True:
+        loop = asyncio.get_running_loop()
+        self._packet_s = loop.time()
+        while loop.time() < (vanished_s := self._packet_s + self.silence_timeout_s):
             try:
-                async with asyncio.timeout(self.silence_timeout_s):
-                    port, message = await self._out.get()
+                async with asyncio.timeout_at(vanished_s):
+                    item = await self._out.get()
             except TimeoutError:
-                self.session.close(f"no sound from the caller for {self.silence_timeout_s:g} s")
-                return
-            await emit(port, message)
+                continue  # unless a packet has come meanwhile, this was the end
+            if isinstance(item, Exception):
+                raise item
+            await emit(*item)
+        self.session.close(f"no sound from the caller for {self.silence_timeout_s:g} s")
 
     async def handle(self, message: Message, emit: Emit) -> None:
         match message:
@@ -133,17 +154,54 @@ class WebRtcClient(Extension):
 
     # --- callbacks of the connection ---
 
-    def _packet(self, sequence: int, payload: bytes) -> None:
-        for samples, filled in self._receive.push(sequence, payload):
-            if self._answered:
-                self._out.put_nowait(("pcm_frame", AudioFrame(samples, self._time_s, gap=filled)))
-                self._time_s += FRAME_S
+    def _guarded(self, callback: Callable[P, R], otherwise: R) -> Callable[P, R]:
+        """What breaks in a callback is raised in `run`: raised to aiortc, it would end the connection and
+        pass for a caller who has hung up.
+        """
+
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return callback(*args, **kwargs)
+            except Exception as error:
+                self._out.put_nowait(error)
+                return otherwise
+
+        return guarded
+
+    def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
+        self._packet_s = asyncio.get_running_loop().time()
+        self._hand_on(self._receive.push(sequence, timestamp, payload, self._packet_s))
+
+    def _hand_on(self, frames: list[Frame]) -> None:
+        if not self._answered or not frames:
+            return
+        if self._first_slot is None:
+            self._first_slot = frames[0].slot
+        for frame in frames:
+            time_s = (frame.slot - self._first_slot) * FRAME_S
+            if time_s < 0:  # late sound of before the call was answered
+                continue
+            self._out.put_nowait(("pcm_frame", AudioFrame(frame.samples, time_s, gap=frame.gap)))
+            self._time_s = time_s + FRAME_S
 
     def _next_frame(self) -> Samples:
         """What the caller's loudspeaker gets next; called every 20 ms."""
+        self._hand_on(self._receive.poll(asyncio.get_running_loop().time()))
+        self._ticks += 1
+        if self._answered and self._ticks % NETWORK_FRAMES == 0:
+            self._tell_network()
         samples = self._playout.pull()
         self._tell_progress()
         return samples
+
+    def _tell_network(self) -> None:
+        statistics = replace(self._receive.statistics)
+        counted, self._told = statistics.since(self._told), statistics
+        for fate in ("received", "lost", "recovered", "concealed", "late"):
+            metrics.PACKETS.labels(fate).inc(getattr(counted, fate))
+        metrics.GAPS.inc(counted.gap_s)
+        metrics.JITTER.observe(counted.jitter_s)
+        self._send(self._conversation.network(counted))
 
     def _first_sample(self, turn: int) -> None:
         now = asyncio.get_running_loop().time()

@@ -9,6 +9,13 @@ VAD_DELAY_S = 0.5
 """A VAD tells of a start at most so long after it."""
 
 
+def add(frames: deque[AudioFrame], frame: AudioFrame) -> None:
+    """Append a frame. One that goes back in time has come after all: it replaces what filled its gap."""
+    while frames and frames[-1].time_s >= frame.time_s:
+        frames.pop()
+    frames.append(frame)
+
+
 class PreRoll:
     """Keeps the newest sound while nobody speaks, so that a soft first sound is not cut off."""
 
@@ -17,9 +24,9 @@ class PreRoll:
         self._frames: deque[AudioFrame] = deque()
 
     def push(self, frame: AudioFrame) -> None:
-        self._frames.append(frame)
+        add(self._frames, frame)
         oldest_s = frame.time_s - self.pre_roll_s - VAD_DELAY_S
-        while self._frames[0].time_s < oldest_s or self._frames[0].time_s > frame.time_s:
+        while self._frames[0].time_s < oldest_s:
             self._frames.popleft()
 
     def take(self, start_s: float, after_s: float) -> list[AudioFrame]:

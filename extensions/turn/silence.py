@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from voice_agent.audio import FRAME_S
 from voice_agent.extension import Emit, Extension
 from voice_agent.message import (
     AudioFrame,
@@ -33,6 +34,8 @@ class _Utterance:
     """Audio time at which the latest stretch began."""
     ended_s: float | None = None
     """Audio time at which the latest stretch ended; None while the first goes on."""
+    gaps_s: set[float] = field(default_factory=set)
+    """Audio times of the frames since the latest stretch began whose sound has not come."""
     voiced_s: float = 0.0
     awaited: set[float] = field(default_factory=set)
     """Ends of speech whose final transcript has not come."""
@@ -41,7 +44,7 @@ class _Utterance:
 
 @dataclass
 class SilenceTurn(Extension):
-    """Counts silence in audio time, so that a stalled network is not taken for a pause."""
+    """Counts silence that was heard: neither a stalled network nor lost sound is taken for a pause."""
 
     silence_ms: Milliseconds = 350
     """Silence after the caller's last sound that ends the turn."""
@@ -74,7 +77,7 @@ class SilenceTurn(Extension):
                 self._transcript(message)
                 await self._maybe_end(emit)
             case AudioFrame():
-                self._now_s = message.time_s
+                self._hear(message)
                 await self._maybe_end(emit)
             case Heard():
                 self._heard(message)
@@ -85,12 +88,27 @@ class SilenceTurn(Extension):
         self._speaking = True
         if self._said is not None:  # the same turn goes on after a pause
             self._said.since_s = message.time_s
+            self._said.gaps_s.clear()
             return
         self._said = _Utterance(since_s=message.time_s, cut_reply=self._agent_busy)
         if self._agent_busy:
             self._agent_busy = False
             self.session.interrupt()
         await emit("turn_started", TurnStarted(message.time_s))
+
+    def _hear(self, frame: AudioFrame) -> None:
+        gaps_s = self._said.gaps_s if self._said else set()
+        if frame.gap:
+            gaps_s.add(frame.time_s)
+        else:
+            gaps_s.discard(frame.time_s)  # its sound has come after all
+            self._now_s = frame.time_s
+
+    def _silence_s(self, since_s: float) -> float:
+        """Silence heard from an audio time until now."""
+        assert self._said is not None
+        lost = sum(since_s <= time_s < self._now_s for time_s in self._said.gaps_s)
+        return self._now_s - since_s - lost * FRAME_S
 
     def _speech_ended(self, message: SpeechEnded) -> None:
         self._speaking = False
@@ -121,7 +139,7 @@ class SilenceTurn(Extension):
         said = self._said
         if self._speaking or said is None or said.ended_s is None:
             return
-        silence_ms = (self._now_s - said.ended_s) * 1000
+        silence_ms = self._silence_s(said.ended_s) * 1000
         if silence_ms < self.silence_ms or (said.awaited and silence_ms < self.transcript_timeout_ms):
             return
         if not said.text and not said.cut_reply and said.voiced_s * 1000 < self.ignored_ms:

@@ -98,8 +98,9 @@ class Caller:
     async def hang_up(self) -> None:
         await self.connection.close()
 
-    def _packet(self, sequence: int, payload: bytes) -> None:
-        self.heard += [samples for samples, _ in self._path.push(sequence, payload)]
+    def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
+        now = asyncio.get_running_loop().time()
+        self.heard += [frame.samples for frame in self._path.push(sequence, timestamp, payload, now)]
         self._sound.set()
 
     async def _event(self, data: str) -> None:

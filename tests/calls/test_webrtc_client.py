@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
 from extensions.client.webrtc import WebRtcClient
 from tests.calls.peers import Beeper, Caller
 from voice_agent import audio
-from voice_agent.errors import InputError
+from voice_agent.errors import ExtensionError, InputError
 from voice_agent.session import Session
 from voice_agent.testing import FakeSession, Wiring, attach, tone
 
@@ -38,8 +39,10 @@ async def a_call(seconds: float = 0.6, **config: Any) -> AsyncIterator[tuple[Cal
         yield caller, session, beeper
     finally:
         session.close("test over")
-        await running
-        await caller.hang_up()
+        try:
+            await running
+        finally:
+            await caller.hang_up()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         assert not [task for task in others if "voice_agent" in repr(task.get_coro())], others
 
@@ -112,6 +115,58 @@ def test_a_caller_who_vanishes_without_a_word_is_not_waited_for() -> None:
             async with asyncio.timeout(5):
                 await session._closing.wait()
             assert session.closed_because == "no sound from the caller for 0.3 s"
+
+    asyncio.run(main())
+
+
+def received() -> float:
+    """The packets that the process has counted."""
+    return REGISTRY.get_sample_value("voice_agent_packets_total", {"fate": "received"}) or 0.0
+
+
+def test_the_caller_is_told_of_the_network_once_a_second() -> None:
+    async def main() -> None:
+        before = received()
+        async with a_call() as (caller, _, beeper):
+            told = await caller.wait_for("voice_agent.network", 2)
+            assert 30 <= told["received"] <= 70
+            assert (told["lost"], told["concealed"], told["late"]) == (0, 0, 0)
+            assert told["jitter_ms"] >= 0 and told["wait_ms"] == 0
+            counted = sum(event["received"] for event in caller.of("voice_agent.network"))
+            assert counted <= received() - before <= counted + 70, "metrics count the same"
+            assert len(beeper.frames()) > 50
+
+    asyncio.run(main())
+
+
+def test_audio_time_goes_on_in_a_gap_and_the_end_of_the_call_is_that_of_the_packets() -> None:
+    async def main() -> None:
+        async with a_call(silence_timeout_s=0.8) as (caller, session, beeper):
+            await beeper.hearing.wait()
+            await caller._sender.stop()
+            async with asyncio.timeout(5):
+                await session._closing.wait()
+            assert session.closed_because == "no sound from the caller for 0.8 s"
+            frames = beeper.frames()
+            first_gap = next(index for index, frame in enumerate(frames) if frame.gap)
+            gaps = frames[first_gap:]
+            assert all(frame.gap for frame in gaps)
+            assert 10 < len(gaps) < 40, "from 0.2 s after the last packet to 0.8 s"
+            assert [round(f.time_s / audio.FRAME_S) for f in frames] == list(range(len(frames)))
+
+    asyncio.run(main())
+
+
+def test_a_bug_in_a_callback_ends_the_call_by_its_name() -> None:
+    async def main() -> None:
+        with pytest.raises(ExtensionError, match="node 'client': ZeroDivisionError"):
+            async with a_call() as (caller, session, _):
+                client = session.nodes["client"].extension
+                assert isinstance(client, WebRtcClient)
+                client._commands.receive = lambda text: 1 // 0  # type: ignore[assignment, method-assign, return-value]
+                caller.send(type="response.cancel")
+                async with asyncio.timeout(5):
+                    await session._closing.wait()
 
     asyncio.run(main())
 

@@ -145,3 +145,46 @@ def test_words_that_were_not_answered_keep_their_worth_when_a_cough_follows() ->
     out = feed(*said("where is my order"), at(2.4), *said("", 2.5, 2.7), at(3.1))
     again = out.of(TurnEnded)[1]
     assert (again.text, again.confidence) == ("where is my order", 1.0)
+
+
+def lost(start_s: float, end_s: float) -> list[Message]:
+    """Frames whose sound has not come."""
+    count = round((end_s - start_s) / 0.02)
+    return [AudioFrame(silence(0.02), time_s=round(start_s + i * 0.02, 2), gap=True) for i in range(count)]
+
+
+def test_a_gap_is_no_silence() -> None:
+    """The caller has said something, and for five seconds nothing comes."""
+    out = feed(*said("hello"), at(2.1), *lost(2.12, 7.0))
+    assert not out.of(TurnEnded)
+    assert not feed(*said("hello"), at(2.1), *lost(2.12, 7.0), at(7.0), at(7.2)).of(TurnEnded)
+    assert feed(*said("hello"), at(2.1), *lost(2.12, 7.0), at(7.0), at(7.26)).of(TurnEnded)
+
+
+def test_a_gap_before_the_end_of_speech_is_told_counts_too() -> None:
+    started, ended, transcript = said("hello")
+    gap = lost(2.0, 2.1)
+    assert not feed(started, *gap, ended, transcript, at(2.44)).of(TurnEnded)
+    assert feed(started, *gap, ended, transcript, at(2.46)).of(TurnEnded)
+
+
+def test_the_recogniser_is_not_given_up_in_a_gap() -> None:
+    started, ended, _ = said("hello")
+    assert not feed(started, ended, at(2.1), *lost(2.12, 12.0), at(12.0)).of(TurnEnded)
+
+
+def test_sound_that_comes_after_its_time_was_filled_counts_once() -> None:
+    """A gap of a second, then its packets in a burst: the silence in them is heard after all."""
+    burst = [at(round(2.12 + i * 0.02, 2)) for i in range(12)]
+    out = feed(*said("hello"), at(2.1), *lost(2.12, 3.12), *burst)
+    assert not out.of(TurnEnded), "the last frame begins at 2.34"
+    out = feed(*said("hello"), at(2.1), *lost(2.12, 3.12), *burst, at(2.36))
+    assert [e.ended_s for e in out.of(TurnEnded)] == [2.0]
+
+
+def test_in_a_burst_the_caller_may_go_on() -> None:
+    out = feed(
+        *said("my order", 1, 2), at(2.1), *lost(2.12, 3.12), at(2.12), SpeechStarted(2.14),
+        SpeechEnded(2.9), Transcript("is late", True, end_s=2.9), at(3.1), at(3.24), at(3.26),
+    )  # fmt: skip
+    assert [e.text for e in out.of(TurnEnded)] == ["my order is late"]

@@ -13,8 +13,8 @@ from aiortc.rtcrtpreceiver import StreamStatistics
 
 RTP_CLOCK = 48_000
 """Hz; Opus always counts RTP time so (RFC 7587)."""
-RtpHandler = Callable[[int, bytes], None]
-"""Takes a packet's 16-bit sequence number and its payload."""
+RtpHandler = Callable[[int, int, bytes], None]
+"""Takes a packet's 16-bit sequence number, 32-bit timestamp and payload."""
 
 
 def take_packets(receiver: Any, on_packet: RtpHandler) -> None:
@@ -32,7 +32,7 @@ def take_packets(receiver: Any, on_packet: RtpHandler) -> None:
         if packet.ssrc not in streams:
             streams[packet.ssrc] = StreamStatistics(RTP_CLOCK)
         streams[packet.ssrc].add(packet)
-        on_packet(packet.sequence_number, packet.payload)
+        on_packet(packet.sequence_number, packet.timestamp, packet.payload)
 
     receiver._handle_rtp_packet = handle
 

@@ -40,6 +40,13 @@ def _library() -> ctypes.CDLL:
     return library
 
 
+def has_copy(packet: bytes) -> bool:
+    """Whether a packet carries a copy of its predecessor (in-band FEC); never with libopus before 1.5, which
+    cannot tell."""
+    asked = getattr(_library(), "opus_packet_has_lbrr", None)
+    return asked is not None and asked(packet, len(packet)) == 1
+
+
 class OpusDecoder:
     """Packets of one stream to 16 kHz mono."""
 

@@ -1,35 +1,92 @@
-"""From RTP packets to frames of sound, in order and without waiting.
+"""From RTP packets to frames of sound: in order, at once, and in a time that never stops.
 
-A recogniser has no loudspeaker to keep fed, so there is nothing to buffer for: a packet that is next
-in order is decoded at once. Only a hole waits, for a few packets, in case its packet is merely late;
-then it is filled from the next packet's copy of it (FEC) or concealed. Pure: no clock, no network.
+A recogniser has no loudspeaker to keep fed, so there is nothing to buffer for: a packet that is next in
+order is decoded as it comes. What is missing is waited for as long as the network's own reordering
+suggests, then filled, from the copy in its successor (in-band FEC) or by concealment.
+
+Audio time is the sender's RTP clock, in slots of 20 ms. Two rules follow where it and the network differ:
+
+- When nothing comes for GAP_S, `poll` fills the slots that pass in real time, `gap=True`: concealment that
+  fades to the caller's background. After a pause that the sender announced (DTX) it is silence, not a gap.
+- What comes after all is used: its frames carry the slots of their own time, so slots may *go back*, and
+  a real frame replaces the filling of its slot. No time is counted twice, and no sound is thrown away.
+
+Pure: the caller of `push` and `poll` says what time it is.
 """
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from voice_agent.audio import FRAME, Rechunk
-from voice_agent.media.opus import OpusDecoder
+from voice_agent.audio import FRAME, SAMPLE_RATE
+from voice_agent.media import opus
+from voice_agent.media.arrivals import Arrivals
+from voice_agent.media.slots import Filling, Frame, Slots
 from voice_agent.message import Samples
 
-REORDER_PACKETS = 3
-"""A hole is given up when this many later packets have come: 60 ms at 20 ms a packet."""
-LONGEST_FILL = 50
-"""Packets. A longer hole is a new stream or a pause of the sender: it is not filled."""
+RTP_TICKS = 3
+"""RTP ticks in a sample: Opus counts 48 kHz always (RFC 7587, 4.1)."""
+GAP_S = 0.2
+"""When nothing has come for so long, audio time goes on without. Longer than most stalls of a mobile
+network, in which nothing is lost: what was merely late then comes without filling in its midst."""
+LONGEST_FILL = SAMPLE_RATE
+"""Samples filled at once. What is longer is skipped: time goes on, nothing is made up for it."""
+MOST_MISSING = 3000
+"""Packets. A number farther from the expected one, either way, is that of a new stream."""
+AHEAD_S = 5.0
+"""So is a timestamp this far ahead of the clock."""
+MOST_MISSED = 500
+"""Lost packets that are remembered, in case they come late."""
+DTX_BYTES = 2
+"""A packet this short says that the sender pauses (RFC 7587, 3.1.3; opus_encode)."""
 
 
 @dataclass
 class ReceiveStatistics:
-    """Counted in packets."""
+    """Counted in packets, unless said otherwise."""
 
     received: int = 0
     lost: int = 0
-    """Filled in, by a copy or by concealment."""
+    """Were not there when their time came."""
+    recovered: int = 0
+    """Of those, filled from the copy in the successor; the others are concealed."""
     late: int = 0
-    """Came after their place had been filled, or twice."""
+    """Came after their place had been filled. Counted in `lost` too."""
+    duplicate: int = 0
     broken: int = 0
     """Were not Opus."""
+    gap_s: float = 0.0
+    """Seconds filled while nothing came."""
+    jitter_s: float = 0.0
+    """Interarrival jitter (RFC 3550, 6.4.1), seconds."""
+    wait_s: float = 0.0
+    """What the sound has waited here for missing packets, mean over about the last 16, seconds."""
+
+    @property
+    def concealed(self) -> int:
+        """Packets lost without a copy."""
+        return self.lost - self.recovered
+
+    def since(self, before: "ReceiveStatistics") -> "ReceiveStatistics":
+        """What has been counted since an earlier copy; jitter and wait as they are."""
+        return ReceiveStatistics(
+            received=self.received - before.received,
+            lost=self.lost - before.lost,
+            recovered=self.recovered - before.recovered,
+            late=self.late - before.late,
+            duplicate=self.duplicate - before.duplicate,
+            broken=self.broken - before.broken,
+            gap_s=self.gap_s - before.gap_s,
+            jitter_s=self.jitter_s,
+            wait_s=self.wait_s,
+        )
+
+
+@dataclass(slots=True)
+class _Packet:
+    payload: bytes
+    timestamp: int
+    at: int
+    """Its first sample on the stream's time axis."""
+    arrived_s: float
 
 
 class ReceivePath:
@@ -37,69 +94,182 @@ class ReceivePath:
 
     def __init__(self) -> None:
         self.statistics = ReceiveStatistics()
-        self._decoder = OpusDecoder()
-        self._frames = Rechunk(FRAME)
-        self._waiting: dict[int, bytes] = {}
+        self._arrivals = Arrivals()
+        self._decoder = opus.OpusDecoder()
+        self._filling = Filling(self._decoder)
+        self._slots = Slots()
+        self._waiting: dict[int, _Packet] = {}
         """Packets beyond a hole, by unwrapped sequence number."""
+        self._missed: dict[int, float] = {}
+        """Given up: sequence number to when its successor came. The newest MOST_MISSED."""
         self._next: int | None = None
+        self._at = 0
+        """The sample after the last one decoded."""
+        self._filled_to = 0
+        """The first slot that has neither sound nor filling."""
+        self._reference = (0, 0)
+        """An RTP timestamp and its sample."""
         self._length = FRAME
         """Samples in the last packet, the best guess for a lost one."""
+        self._pausing = False
+        """The sender has announced a pause."""
 
-    def push(self, sequence: int, payload: bytes) -> list[tuple[Samples, bool]]:
-        """Take a packet by its 16-bit sequence number; returns the frames that are ready, each of shape
-        (320,) with whether it was filled in."""
-        if not payload:
-            return []
+    def push(self, sequence: int, timestamp: int, payload: bytes, now: float) -> list[Frame]:
+        """Take a packet: its 16-bit sequence number, 32-bit timestamp and payload, and when it came, in
+        seconds of any clock. Returns the frames that are ready."""
         self.statistics.received += 1
-        number = self._unwrap(sequence)
-        if self._next is None or number - self._next > LONGEST_FILL:
-            self._waiting.clear()
-            self._next = number
+        number, at = self._unwrap(sequence), self._place(timestamp)
+        if self._next is None or self._is_new_stream(number, at if payload else self._at, now):
+            if not payload:
+                return []
+            number, at = sequence, self._begin(sequence, timestamp)
+        assert self._next is not None
+        if payload:
+            self._arrivals.add(at, now)
+            self.statistics.jitter_s = self._arrivals.jitter_s
         if number < self._next or number in self._waiting:
-            self.statistics.late += 1
-            if self._next - number > LONGEST_FILL:  # the sender began anew, lower
-                self._next = None
-            return []
-        self._waiting[number] = payload
-        return self._ready()
+            self._too_late(number, now)
+        else:
+            later = [packet.arrived_s for other, packet in self._waiting.items() if other > number]
+            if later:
+                self._arrivals.reordered(now - min(later), now)
+            self._waiting[number] = _Packet(payload, timestamp, at, now)
+        return self._ready(now)
+
+    def poll(self, now: float) -> list[Frame]:
+        """What must not wait any longer for packets; to be called every 20 ms."""
+        frames = self._ready(now)
+        if self._next is None or now - self._arrivals.latest_s < GAP_S:
+            return frames
+        due = self._arrivals.sample_at(now - GAP_S) // FRAME
+        if due - self._filled_to > LONGEST_FILL // FRAME:
+            self._filled_to = due
+        while self._filled_to < due:
+            frames.append(Frame(self._filling.make(FRAME), self._filled_to, not self._pausing))
+            self._filled_to += 1
+            self.statistics.gap_s += FRAME / SAMPLE_RATE
+        return frames
+
+    # --- where a packet belongs ---
 
     def _unwrap(self, sequence: int) -> int:
         """The number nearest to the expected one that ends in these 16 bits (RFC 3550, A.1)."""
         if self._next is None:
             return sequence
-        distance = (sequence - self._next) & 0xFFFF
-        return self._next + (distance - 0x10000 if distance >= 0x8000 else distance)
+        return self._next + _signed(sequence - self._next, 16)
 
-    def _ready(self) -> list[tuple[Samples, bool]]:
+    def _place(self, timestamp: int) -> int:
+        """The sample at which a packet begins."""
+        reference, at = self._reference
+        return at + _signed(timestamp - reference, 32) // RTP_TICKS
+
+    def _is_new_stream(self, number: int, at: int, now: float) -> bool:
         assert self._next is not None
-        out: list[tuple[Samples, bool]] = []
-        while self._waiting:
-            payload = self._waiting.pop(self._next, None)
-            if payload is not None:
-                out += self._decode(payload)
-            elif len(self._waiting) >= REORDER_PACKETS:
-                out += self._fill(self._waiting.get(self._next + 1))
-            else:
-                break
-            self._next += 1
-        return out
+        if abs(number - self._next) > MOST_MISSING:
+            return True
+        return number >= self._next and not self._at <= at <= self._arrivals.sample_at(now + AHEAD_S)
 
-    def _decode(self, payload: bytes) -> list[tuple[Samples, bool]]:
+    def _begin(self, sequence: int, timestamp: int) -> int:
+        """A stream begins, or begins anew after what has been played; returns its first sample."""
+        start = max(-(-self._at // FRAME), self._filled_to) * FRAME
+        self._waiting.clear()
+        self._missed.clear()
+        self._arrivals.restart()
+        self._next, self._at = sequence, start
+        self._reference = (timestamp, start)
+        self._pausing = False
+        return start
+
+    def _too_late(self, number: int, now: float) -> None:
+        successor_came_s = self._missed.pop(number, None)
+        if successor_came_s is None:
+            self.statistics.duplicate += 1
+        else:
+            self.statistics.late += 1
+            self._arrivals.reordered(now - successor_came_s, now)
+
+    # --- what is ready ---
+
+    def _ready(self, now: float) -> list[Frame]:
+        frames: list[Frame] = []
+        while self._waiting:
+            assert self._next is not None
+            packet = self._waiting.pop(self._next, None)
+            if packet is not None:
+                frames += self._play(packet, now)
+                self._next += 1
+                continue
+            successor_came_s = min(packet.arrived_s for packet in self._waiting.values())
+            if now < successor_came_s + self._arrivals.patience_s(now):
+                break
+            frames += self._give_up(min(self._waiting), successor_came_s)
+        return frames
+
+    def _play(self, packet: _Packet, now: float) -> list[Frame]:
+        if not packet.payload:  # padding: it has a number, but no sound
+            return []
+        frames = self._fill_to(packet.at, gap=False)  # numbers without a hole: the sender paused
         try:
-            samples = self._decoder.decode(payload)
+            samples = self._decoder.decode(packet.payload)
         except ValueError:
             self.statistics.broken += 1
-            return self._fill(None)
+            return frames + self._fill_to(packet.at + self._length, gap=True)
+        self._filling.heard(samples)
         self._length = len(samples)
-        return [(frame, False) for frame in self._frames.push(samples)]
+        self._pausing = len(packet.payload) <= DTX_BYTES
+        self._reference = (packet.timestamp, packet.at)
+        self.statistics.wait_s += (now - packet.arrived_s - self.statistics.wait_s) / 16
+        return frames + self._write(packet.at, samples, gap=False)
 
-    def _fill(self, successor: bytes | None) -> list[tuple[Samples, bool]]:
-        self.statistics.lost += 1
+    def _give_up(self, first: int, successor_came_s: float) -> list[Frame]:
+        """Fill the hole before packet `first`."""
+        assert self._next is not None
+        successor = self._waiting[first]
+        self.statistics.lost += first - self._next
+        self._missed.update(dict.fromkeys(range(self._next, first), successor_came_s))
+        while len(self._missed) > MOST_MISSED:
+            del self._missed[next(iter(self._missed))]
+        self._next = first
+        if successor.at <= self._at or not _has_copy(successor.payload):
+            return self._fill_to(successor.at, gap=True)
+        length = min(self._length, successor.at - self._at)
+        frames = self._fill_to(successor.at - length, gap=True)
         try:
-            if successor is not None:
-                samples = self._decoder.recover(successor, self._length)
-            else:
-                samples = self._decoder.conceal(self._length)
+            samples = self._decoder.recover(successor.payload, length)
         except ValueError:
-            samples = np.zeros(self._length, np.int16)
-        return [(frame, True) for frame in self._frames.push(samples)]
+            return frames + self._fill_to(successor.at, gap=True)
+        self.statistics.recovered += 1
+        self._filling.heard(samples)
+        return frames + self._write(successor.at - length, samples, gap=False)
+
+    def _fill_to(self, end: int, gap: bool) -> list[Frame]:
+        """Fill up to a sample what has not been filled already."""
+        start = max(self._at, self._filled_to * FRAME)
+        self._at = max(self._at, end)
+        if end <= start:
+            return []
+        if end - start > LONGEST_FILL:
+            start = end - LONGEST_FILL
+        frames = []
+        while start < end:
+            length = min(FRAME, end - start)
+            frames += self._write(start, self._filling.make(length), gap)
+            start += length
+        return frames
+
+    def _write(self, at: int, samples: Samples, gap: bool) -> list[Frame]:
+        frames = self._slots.write(at, samples, gap)
+        self._at = max(self._at, at + len(samples))
+        if frames:
+            self._filled_to = max(self._filled_to, frames[-1].slot + 1)
+        return frames
+
+
+def _has_copy(payload: bytes) -> bool:
+    return len(payload) > DTX_BYTES and opus.has_copy(payload)
+
+
+def _signed(value: int, bits: int) -> int:
+    """The number nearest to 0 that is equal in the lowest bits."""
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if value >> (bits - 1) else value

@@ -6,6 +6,7 @@ Pure: messages in, events out, so that every transport sends the same. What the 
 
 from openai.types import realtime as api
 
+from voice_agent.media.receive import ReceiveStatistics
 from voice_agent.message import (
     Clause,
     Failed,
@@ -88,6 +89,22 @@ class Conversation:
             stages=_rounded(latency.stages_ms),
             overlapped=_rounded(latency.overlapped_ms),
         )
+
+    def network(self, counted: ReceiveStatistics) -> list[Event]:
+        """How the caller's packets have come of late."""
+        return [
+            self._events.extra(
+                "network",
+                received=counted.received,
+                lost=counted.lost,
+                recovered=counted.recovered,
+                concealed=counted.concealed,
+                late=counted.late,
+                gap_ms=round(counted.gap_s * 1000),
+                jitter_ms=round(counted.jitter_s * 1000, 1),
+                wait_ms=round(counted.wait_s * 1000, 1),
+            )
+        ]
 
     def _about(self, turn: int, name: str, **fields: object) -> list[Event]:
         response_id = self.replies.response_id(turn)

@@ -1,0 +1,90 @@
+"""Frames on the grid of audio time, and filling for those whose sound has not come."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from voice_agent.audio import FRAME, FULL_SCALE, SAMPLE_RATE
+from voice_agent.media.opus import OpusDecoder
+from voice_agent.message import Samples
+
+NOISE = np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32)
+"""The background's, RMS 1, a second that repeats."""
+
+
+class Frame(NamedTuple):
+    """20 ms of the caller's sound."""
+
+    samples: Samples
+    """Shape (320,)."""
+    slot: int
+    """Its place in audio time, in frames since the first packet."""
+    gap: bool
+    """The sound did not come; this is filling."""
+
+
+class Slots:
+    """Cuts sound into frames that lie on the grid of audio time, whatever the lengths of the packets."""
+
+    def __init__(self) -> None:
+        self._samples: Samples = np.zeros(FRAME, np.int16)
+        self._slot = 0
+        self._length = 0
+        self._gap = False
+
+    def write(self, at: int, samples: Samples, gap: bool) -> list[Frame]:
+        """Add sound that begins at a sample; returns the frames that are now complete."""
+        frames = []
+        while len(samples):
+            slot, offset = divmod(at, FRAME)
+            if (slot, offset) != (self._slot, self._length):  # time has jumped: what is unfinished is dropped
+                self._samples = np.zeros(FRAME, np.int16)
+                self._slot, self._length, self._gap = slot, offset, offset > 0
+            count = min(FRAME - offset, len(samples))
+            self._samples[offset : offset + count] = samples[:count]
+            self._gap = self._gap or gap
+            self._length += count
+            if self._length == FRAME:
+                frames.append(Frame(self._samples, slot, self._gap))
+                self._samples = np.zeros(FRAME, np.int16)
+                self._slot, self._length, self._gap = slot + 1, 0, False
+            at, samples = at + count, samples[count:]
+        return frames
+
+
+class Filling:
+    """Sound for what did not come: libopus's concealment, which becomes the caller's background."""
+
+    FADE = 5 * FRAME
+    """Samples: after 100 ms a concealed voice is a drone."""
+    RISE = 1.02
+    """By which the background may have grown with each packet: 4 dB in half a second."""
+    LOUDEST = 10 ** (-50 / 20) * FULL_SCALE
+    """RMS of the background at most."""
+
+    def __init__(self, decoder: OpusDecoder) -> None:
+        self._decoder = decoder
+        self._made = 0
+        """Samples since the last real one."""
+        self._background = 0.0
+        """RMS of the quietest sound of late."""
+
+    def heard(self, samples: Samples) -> None:
+        """Real sound has come."""
+        self._made = 0
+        rms = float(np.sqrt(np.mean(np.square(samples.astype(np.float32)))))
+        self._background = min(rms, self._background * self.RISE + 0.1, self.LOUDEST)
+
+    def make(self, length: int) -> Samples:
+        """The next so many samples, FRAME at most."""
+        places = np.arange(self._made, self._made + length)
+        fade = np.clip(1 - places / self.FADE, 0, 1)
+        sound = self._background * NOISE[places % SAMPLE_RATE] * (1 - fade)
+        if self._made < self.FADE:
+            try:
+                concealed = self._decoder.conceal(length)
+            except ValueError:  # not a length that Opus knows
+                concealed = np.zeros(length, np.int16)
+            sound = sound + concealed * fade
+        self._made += length
+        return np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
