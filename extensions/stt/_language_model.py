@@ -20,6 +20,10 @@ START, END = "<s>", "</s>"
 ORDER = 3
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+WITHIN_NUMBERS = 30
+"""What follows two digits counts so many times. Any digit may follow any other, and all of them are among the
+sentences, so that a word which never follows two digits is not merely rare there: Witten and Bell's smoothing
+would leave such words half of the probability."""
 NEVER = -99.0
 """The log probability that ARPA files give to what cannot be."""
 Ngram = tuple[str, ...]
@@ -76,6 +80,9 @@ def train(sentences: Iterable[str]) -> LanguageModel:
     for sentence in sentences:
         if words := words_of(sentence):
             counts.update(_ngrams([START, *words, END]))
+    for ngram in counts:
+        if len(ngram) == ORDER and set(ngram[:-1]) <= set(DIGITS):
+            counts[ngram] *= WITHIN_NUMBERS
     if not counts:
         raise ValueError("expected sentences with words in them, found none")
     history_count: Counter[Ngram] = Counter()
