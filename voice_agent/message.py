@@ -42,9 +42,10 @@ class AudioFrame(Message):
     samples: Samples
     """Shape (320,)."""
     time_s: float
-    """Audio time: seconds of sound before this frame's first sample, since the call began."""
+    """Audio time by the caller's clock: seconds between the call's first sample and this frame's. It goes
+    back where sound comes after its time has been filled: the frame then replaces the filling."""
     gap: bool = False
-    """True where the network lost the sound and this is filling."""
+    """True where the sound has not come and this is filling."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,8 @@ class Service:
             usable = httpx.URL(self.base_url).scheme in ("http", "https") and bool(self._host)
         except httpx.InvalidURL:
             usable = False
+        if "@" in self.base_url:  # it is shown in logs and errors
+            raise ModelError("base_url: expected no user and password in it: give the key as api_key")
         if not usable:
             raise ModelError(f"base_url: expected http://host:port/v1, not '{self.base_url}'")
         if self.is_official and not self.api_key:
@@ -277,7 +279,8 @@ async def _complaint(response: httpx.Response) -> str:
     except (httpx.HTTPError, TimeoutError):
         return response.reason_phrase
     try:
-        error = json.loads(body)["error"]
+        answer = json.loads(body)
+        error = answer["detail"][0]["msg"] if "detail" in answer else answer["error"]  # FastAPI's, OpenAI's
     except (ValueError, RecursionError, LookupError, TypeError):
         error = body.decode(errors="replace")
     return _message(error) or response.reason_phrase

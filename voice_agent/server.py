@@ -1,10 +1,11 @@
 """The HTTP server: calls by WebRTC in the manner of the OpenAI Realtime API, the page, metrics."""
 
 import asyncio
-import json
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,12 +13,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import from_json
 
 from voice_agent import __version__, resources
 from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.errors import InputError, VoiceAgentError
 from voice_agent.graph import Graph
 from voice_agent.message import Transcript
+from voice_agent.network.profile import Profile
+from voice_agent.network.relay import Relay
 from voice_agent.realtime import WebRtcEndpoint
 from voice_agent.realtime.commands import language_of
 from voice_agent.session import Session
@@ -35,14 +39,30 @@ class CallRefused(Exception):
         self.status, self.message, self.code = status, message, code
 
 
+@dataclass
+class Simulation:
+    """The network that every call passes through; each has its own seed, by the order of their offers."""
+
+    profile: Profile
+    seed: int = 1
+    calls: int = 0
+
+    def relay(self) -> Relay:
+        """For the next call."""
+        self.calls += 1
+        return Relay(self.profile, f"{self.seed}/{self.calls}")
+
+
 class Calls:
     """The calls under way."""
 
-    def __init__(self, graph: Graph, max_calls: int) -> None:
+    def __init__(self, graph: Graph, max_calls: int, simulation: Simulation | None = None) -> None:
         self.graph = graph
         self.max_calls = max_calls
         self.sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._simulation = simulation
+        self._relays: dict[str, Relay] = {}
 
     async def begin(self, offer: str, language: str) -> tuple[str, str]:
         """Answer an offer; returns the call's id and the SDP answer. Raises CallRefused."""
@@ -53,9 +73,10 @@ class Calls:
         try:
             answer = await self._answer(session, offer)
         except BaseException:
-            del self.sessions[session.session_id]
+            self._forget(session)
             await session.stop()
             raise
+        log.info("call %s begins, language %s", session.session_id, language)
         task = asyncio.create_task(self._run(session))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -68,7 +89,10 @@ class Calls:
             raise CallRefused(501, message, "no_webrtc_client")
         try:
             await session.start()
-            return await client.answer(offer)
+            if self._simulation is None:
+                return await client.answer(offer)
+            relay = self._relays[session.session_id] = self._simulation.relay()
+            return relay.rewrite_answer(await client.answer(relay.rewrite_offer(offer)))
         except InputError as error:
             raise CallRefused(400, str(error), "invalid_offer") from error
         except VoiceAgentError as error:
@@ -85,7 +109,17 @@ class Calls:
         else:
             log.info("call %s ended: %s", session.session_id, session.closed_because)
         finally:
-            self.sessions.pop(session.session_id, None)
+            self._forget(session)
+
+    def _forget(self, session: Session) -> None:
+        self.sessions.pop(session.session_id, None)
+        if relay := self._relays.pop(session.session_id, None):
+            relay.close()
+
+    def trickled(self, call_id: str, fragment: str) -> str:
+        """A fragment of SDP as the call's network lets it through."""
+        relay = self._relays.get(call_id)
+        return relay.rewrite_fragment(fragment) if relay else fragment
 
     def find(self, call_id: str) -> Session:
         """The call. Raises CallRefused."""
@@ -110,16 +144,16 @@ def endpoint_of(session: Session) -> WebRtcEndpoint | None:
     return next((item for item in session.extensions if isinstance(item, WebRtcEndpoint)), None)
 
 
-def make_app(graph: Graph, *, max_calls: int = 64) -> FastAPI:
+def make_app(graph: Graph, *, max_calls: int = 64, simulation: Simulation | None = None) -> FastAPI:
     """The application that serves calls of a graph whose nodes are prepared."""
-    calls = Calls(graph, max_calls)
+    calls = Calls(graph, max_calls, simulation)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await calls.end_all()
 
-    app = FastAPI(title="voice-agent", version=__version__, lifespan=lifespan)
+    app = FastAPI(title="voice-agent", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.calls = calls
     _add_calls(app, calls)
     _add_information(app, calls)
@@ -154,7 +188,7 @@ def _add_calls(app: FastAPI, calls: Calls) -> None:
         client = endpoint_of(calls.find(call_id))
         assert client is not None
         try:
-            await client.add_candidates(await _body(request))
+            await client.add_candidates(calls.trickled(call_id, await _body(request)))
         except InputError as error:
             raise CallRefused(400, str(error), "invalid_candidate") from error
         return Response(status_code=204)
@@ -209,22 +243,25 @@ async def _read_offer(request: Request) -> tuple[str, str]:
     """The SDP offer and the caller's language, from either form of the request. Raises CallRefused."""
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == "application/sdp":
-        return await _body(request), request.query_params.get("language", LANGUAGES[0])
+        return await _body(request), _language(request.query_params.get("language", ""))
     if kind != "multipart/form-data":
         message = f"expected application/sdp or multipart/form-data, got {kind[:60] or 'no content type'}"
         raise CallRefused(415, message, "unsupported_media_type")
-    await _body(request)  # bounded; the form is parsed from the same bytes
-    async with request.form() as form:
+    async with Request(request.scope, _again(await _read(request))).form() as form:
         offer, session = [await _field(form.get(name)) for name in ("sdp", "session")]
     if not offer:
         raise CallRefused(400, "expected a form field 'sdp' with the offer", "invalid_offer")
     try:
-        language = language_of(json.loads(session)) if session else ""
+        language = language_of(from_json(session)) if session else ""
     except ValueError as error:
-        raise CallRefused(
-            400, f"expected JSON in the form field 'session': {error}", "invalid_session"
-        ) from error
-    return offer, language or LANGUAGES[0]
+        message = f"expected JSON in the form field 'session': {error}"
+        raise CallRefused(400, message, "invalid_session") from error
+    return offer, _language(language)
+
+
+def _language(tag: str) -> str:
+    """A language tag such as "en" or "zh-CN", else the default."""
+    return tag if re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}", tag) else LANGUAGES[0]
 
 
 async def _field(value: Any) -> str:
@@ -234,7 +271,23 @@ async def _field(value: Any) -> str:
 
 
 async def _body(request: Request) -> str:
-    size = int(request.headers.get("content-length") or 0)
-    if size > MAX_BODY or len(raw := await request.body()) > MAX_BODY:
-        raise CallRefused(413, f"expected at most {MAX_BODY} bytes", "too_large")
-    return raw.decode("utf-8", "replace")
+    return (await _read(request)).decode("utf-8", "replace")
+
+
+async def _read(request: Request) -> bytes:
+    """The body, as far as it may be long. Raises CallRefused."""
+    raw = bytearray()
+    async for piece in request.stream():
+        raw += piece
+        if len(raw) > MAX_BODY:
+            raise CallRefused(413, f"expected at most {MAX_BODY} bytes", "too_large")
+    return bytes(raw)
+
+
+def _again(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
+    """An ASGI `receive` that gives a body which has been read."""
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive

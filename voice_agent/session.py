@@ -64,6 +64,7 @@ class Session:
         self._timings: dict[int, dict[str, float]] = {}
         self._replies: dict[asyncio.Task[None], int] = {}
         self._closing = asyncio.Event()
+        self._failure: BaseException | None = None
         self._started: list[Node] = []
 
     # --- what nodes may call (extension.Host) ---
@@ -85,7 +86,12 @@ class Session:
             if turn <= self._turn and task is not asyncio.current_task():
                 task.cancel()
         for node in self._started:
-            node.extension.flush()
+            try:
+                node.extension.flush()
+            except Exception as error:  # not the fault of who interrupts; the others are flushed all the same
+                log.debug("%s node '%s' failed", self.session_id, node.name, exc_info=True)
+                self._failure = self._failure or _named(node, error)
+                self.close(str(self._failure))
         log.debug("%s turn %d interrupted", self.session_id, self._turn)
 
     def timings(self, turn: int) -> Mapping[str, float]:
@@ -121,7 +127,6 @@ class Session:
     async def run(self) -> None:
         """Run until somebody calls `close`. Raises ExtensionError that names the node that failed."""
         metrics.CALLS_ACTIVE.inc()
-        failure: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = []
@@ -132,14 +137,14 @@ class Session:
                 for task in [*tasks, *self._replies]:
                     task.cancel()
         except* ExtensionError as failures:
-            failure = failures.exceptions[0]
+            self._failure = self._failure or failures.exceptions[0]
         finally:
             metrics.CALLS_ACTIVE.dec()
-            metrics.CALLS.labels("error" if failure else "completed").inc()
-            self.close(str(failure) if failure else "cancelled")
+            metrics.CALLS.labels("error" if self._failure else "completed").inc()
+            self.close(str(self._failure) if self._failure else "cancelled")
             await self.stop()
-        if failure is not None:
-            raise failure
+        if self._failure is not None:
+            raise self._failure
 
     async def stop(self) -> None:
         """Stop every started node, each with a time limit; a node that fails here is only logged."""
@@ -235,6 +240,8 @@ async def _deliver(message: Message, dest: Node) -> None:
 
 
 def _named(node: Node, error: Exception) -> ExtensionError:
+    while isinstance(error, ExceptionGroup):  # of a TaskGroup: what broke first
+        error = error.exceptions[0]
     if isinstance(error, ExtensionError):
         return error
     reason = str(error) if isinstance(error, VoiceAgentError) else f"{type(error).__name__}: {error}"

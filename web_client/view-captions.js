@@ -10,10 +10,22 @@ export class CaptionsView {
   #items = new Map();
   /** @type {Record<string, any>} */
   #strings;
+  /** The reader is at the newest line, or has not left it by scrolling up. */
+  #following = true;
+  #top = 0;
 
   /** @param {Record<string, any>} strings */
   constructor(strings) {
     this.#strings = strings;
+    this.#scroll.addEventListener("scroll", () => {
+      const { scrollTop } = this.#scroll;
+      // Away from the end without having gone up: the room has shrunk, which the observer below mends.
+      if (this.#atEnd || scrollTop < this.#top) this.#following = this.#atEnd;
+      this.#top = scrollTop;
+    });
+    new ResizeObserver(() => {
+      if (this.#following) this.#scrollToEnd();
+    }).observe(this.#scroll);
   }
 
   clear() {
@@ -46,7 +58,7 @@ export class CaptionsView {
     item.querySelector("s").textContent = rest;
     item.querySelector(".mark").hidden = !line.cut && !lost;
     this.#empty.hidden = [...this.#items.values()].some((each) => !each.hidden);
-    if (follow) this.#scroll.scrollTop = this.#scroll.scrollHeight;
+    if (follow) this.#scrollToEnd();
   }
 
   get empty() {
@@ -56,6 +68,10 @@ export class CaptionsView {
   /** Whether the reader is at the newest line, rather than reading older ones. */
   get #atEnd() {
     return this.#scroll.scrollHeight - this.#scroll.scrollTop - this.#scroll.clientHeight < 60;
+  }
+
+  #scrollToEnd() {
+    this.#scroll.scrollTop = this.#scroll.scrollHeight;
   }
 
   /** @param {import("./captions.js").Line} line */

@@ -52,7 +52,7 @@ class OpenAiLlm(Extension):
 
     base_url: str = ""
     """Such as "http://127.0.0.1:11434/v1"; "" takes OPENAI_BASE_URL, else OpenAI's own."""
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
     """ "" takes OPENAI_API_KEY, unless base_url is another service's."""
     model: str = "gpt-4.1-mini"
     vertical: str = ""

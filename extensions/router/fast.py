@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from voice_agent.dialogue.intents import intent_model
-from voice_agent.dialogue.schema import Phrases
+from voice_agent.dialogue.schema import CALLBACK, Phrases
 from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.errors import GraphError, ModelError
 from voice_agent.extension import Emit, Extension
@@ -31,8 +31,6 @@ from voice_agent.message import (
 )
 from voice_agent.spoken import CJK, join
 
-CALLBACK = "callback"
-"""The vertical's flow for what nobody can answer."""
 MAX_MISHEARD = 3
 """After so many turns in a row that were not understood a callback is offered."""
 HISTORY_LINES = 20

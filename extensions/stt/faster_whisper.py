@@ -8,6 +8,7 @@ import asyncio
 import logging
 import math
 import zlib
+from collections import deque
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal, NamedTuple
@@ -15,7 +16,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from extensions.stt._utterance import PreRoll
+from extensions.stt._utterance import PreRoll, add
 from voice_agent import audio
 from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.errors import ModelError, requires
@@ -86,30 +87,29 @@ class FasterWhisperStt(Extension):
         self._pre_roll = PreRoll(self.pre_roll_s)
         self._speaking = False
         self._ended_s = 0.0
-        self._pieces: list[Samples] = []
+        self._frames: deque[AudioFrame] = deque()
         self._waiting: asyncio.Queue[Speech] = asyncio.Queue()
 
     async def handle(self, message: Message, emit: Emit) -> None:
         """Only collects sound: frames must not wait for the model."""
         match message:
             case AudioFrame() if self._speaking:
-                self._pieces.append(message.samples)
-                if len(self._pieces) * audio.FRAME_S > MAX_WINDOW_S - TAIL_S:
+                add(self._frames, message)
+                if len(self._frames) * audio.FRAME_S > MAX_WINDOW_S - TAIL_S:
                     self._queue(None)
             case AudioFrame():
                 self._pre_roll.push(message)
             case SpeechStarted() if not self._speaking:
                 self._speaking = True
-                taken = self._pre_roll.take(message.time_s, self._ended_s)
-                self._pieces = [frame.samples for frame in taken]
+                self._frames = deque(self._pre_roll.take(message.time_s, self._ended_s))
             case SpeechEnded():
                 self._queue(message.time_s)
                 self._speaking = False
                 self._ended_s = message.time_s
 
     def _queue(self, end_s: float | None) -> None:
-        samples = np.concatenate(self._pieces) if self._pieces else np.zeros(0, np.int16)
-        self._pieces = []
+        samples = np.concatenate([*(frame.samples for frame in self._frames), np.zeros(0, np.int16)])
+        self._frames.clear()
         if self._waiting.qsize() >= MAX_WAITING:
             log.warning("%s node '%s' is too slow: speech given up", self.session.session_id, self.node)
             samples = samples[:0]
@@ -218,7 +218,7 @@ def load_model(model: str, device: str, compute_type: str, threads: int) -> Whis
     except huggingface_hub.errors.LocalEntryNotFoundError as error:
         repository = model if "/" in model else f"Systran/faster-whisper-{model}"
         raise ModelError(
-            f"Whisper model '{model}' is not on this machine: run `huggingface-cli download {repository}`, "
+            f"Whisper model '{model}' is not on this machine: run `hf download {repository}`, "
             "or set `model` to a folder that holds it"
         ) from error
     except (ValueError, RuntimeError, OSError) as error:

@@ -6,12 +6,13 @@ import logging
 import math
 import wave
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
+from extensions.stt._utterance import PreRoll, add
 from voice_agent import audio
 from voice_agent.errors import TurnError
 from voice_agent.extension import Emit, Extension
@@ -62,7 +63,7 @@ class OpenAiStt(Extension):
 
     base_url: str = ""
     """Such as "http://127.0.0.1:8000/v1"; "" takes OPENAI_BASE_URL, else OpenAI's own."""
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
     """ "" takes OPENAI_API_KEY, unless base_url is another service's."""
     model: str = "gpt-4o-mini-transcribe"
     language: str = ""
@@ -89,47 +90,34 @@ class OpenAiStt(Extension):
         self._service = self._find_service()
         self._language = (self.language or self.session.language).split("-")[0]
         self._waiting: asyncio.Queue[Recording] = asyncio.Queue()
-        self._frames: deque[AudioFrame] = deque()
-        self._speech_start_s: float | None = None
-        self._sent_s = 0.0
-        """Audio time up to which speech has been cut off already."""
+        self._pre_roll = PreRoll(self.pre_roll_s)
+        self._start_s: float | None = None
+        """Audio time at which the speech began; None while nobody speaks."""
+        self._ended_s = 0.0
+        self._speech: deque[AudioFrame] = deque(maxlen=math.ceil(self.max_utterance_s / audio.FRAME_S))
         self._failures = 0
 
     async def handle(self, message: Message, emit: Emit) -> None:
         """Only collects sound and puts speech in the queue: frames must not wait for the network."""
         match message:
             case AudioFrame():
-                self._frames.append(message)
-                speaking = self._speech_start_s is not None
-                self._forget_before(
-                    message.time_s - (self.max_utterance_s if speaking else self._idle_keep_s)
-                )
-            case SpeechStarted():
-                self._speech_start_s = message.time_s
+                self._pre_roll.push(message)
+                if self._start_s is not None:
+                    add(self._speech, message)
+            case SpeechStarted() if self._start_s is None:
+                self._start_s = message.time_s
+                self._speech.extend(self._pre_roll.take(message.time_s, self._ended_s))
             case SpeechEnded():
                 self._waiting.put_nowait(self._cut(message.time_s))
-                self._speech_start_s = None
-
-    @property
-    def _idle_keep_s(self) -> float:
-        """Sound kept while nobody speaks: a VAD tells of a start up to half a second after it."""
-        return self.pre_roll_s + 0.5
-
-    def _forget_before(self, time_s: float) -> None:
-        while self._frames and self._frames[0].time_s < time_s:
-            self._frames.popleft()
 
     def _cut(self, end_s: float) -> Recording:
-        """The speech up to the newest frame: the silence after it is short, and holds a soft last sound.
-        The pre-roll never reaches back into the speech before, whose last word would be heard twice.
-        """
-        start_s = end_s if self._speech_start_s is None else self._speech_start_s
-        first_s = max(start_s - self.pre_roll_s, self._sent_s)
-        self._sent_s = end_s
-        if end_s - start_s < MIN_SPEECH_S or self._waiting.qsize() >= MAX_WAITING:
-            return Recording(np.zeros(0, np.int16), end_s)
-        pieces = [frame.samples for frame in self._frames if frame.time_s >= first_s]
-        return Recording(np.concatenate(pieces) if pieces else np.zeros(0, np.int16), end_s)
+        """The speech up to the newest frame: the silence after it is short, and holds a soft last sound."""
+        speech = np.concatenate([*(frame.samples for frame in self._speech), np.zeros(0, np.int16)])
+        too_short = self._start_s is None or end_s - self._start_s < MIN_SPEECH_S
+        self._start_s, self._ended_s = None, end_s
+        self._speech.clear()
+        unwanted = too_short or self._waiting.qsize() >= MAX_WAITING
+        return Recording(speech[:0] if unwanted else speech, end_s)
 
     async def run(self, emit: Emit) -> None:
         """Recognise what is in the queue, in order."""

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
@@ -30,7 +30,7 @@ class OpenAiTts(Extension):
 
     base_url: str = ""
     """Such as "http://127.0.0.1:8880/v1"; "" takes OPENAI_BASE_URL, else OpenAI's own."""
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
     """ "" takes OPENAI_API_KEY, unless base_url is another service's."""
     model: str = "gpt-4o-mini-tts"
     voice: str = "alloy"

@@ -195,9 +195,9 @@ class StandIn:
             await self._peer.close()
         path = ReceivePath()
 
-        def packet(sequence: int, payload: bytes) -> None:
-            for samples, _ in path.push(sequence, payload):
-                self._set_level(samples)
+        def packet(sequence: int, timestamp: int, payload: bytes) -> None:
+            for frame in path.push(sequence, timestamp, payload, asyncio.get_running_loop().time()):
+                self._set_level(frame.samples)
 
         self._peer = Peer(
             source=lambda: tone(audio.FRAME_S) if self.speaking else silence(audio.FRAME_S),

@@ -479,6 +479,18 @@ def test_small_screens(chromium: OpenPage, stand_in: StandIn, screenshot: Screen
     page.screenshot(path=screenshot(page, f"call-{width}"), full_page=True)
 
 
+def test_the_newest_line_stays_in_view_when_there_is_less_room(chromium: OpenPage, stand_in: StandIn) -> None:
+    page = chromium()
+    page.goto(stand_in.url)
+    full_call(page, stand_in)
+    scroll = "document.getElementById('scroll')"
+    assert page.evaluate(f"{scroll}.scrollHeight > {scroll}.clientHeight"), "there is something to scroll"
+    at_end = f"{scroll}.scrollHeight - {scroll}.scrollTop - {scroll}.clientHeight < 2"
+    wait_until(page, at_end)
+    page.set_viewport_size({"width": 1180, "height": 640})
+    wait_until(page, at_end)
+
+
 def assert_no_horizontal_scroll(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

@@ -94,10 +94,11 @@ class ScriptedAgent:
         self.tell(f"output_audio_buffer.{how}", response_id=f"resp_{self._response}")
         self.tell("voice_agent.heard", response_id=f"resp_{self._response}", item_id="i", **heard)
 
-    def _packet(self, sequence: int, payload: bytes) -> None:
-        for samples, _ in self._receive.push(sequence, payload):
-            if audio.level_db(samples) > -40:
-                self._last_loud_s = asyncio.get_running_loop().time()
+    def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
+        now = asyncio.get_running_loop().time()
+        for frame in self._receive.push(sequence, timestamp, payload, now):
+            if audio.level_db(frame.samples) > -40:
+                self._last_loud_s = now
                 if self._playing and self._over_s is None:
                     self._over_s = self._last_loud_s
                     self.note("spoken over")
@@ -254,7 +255,7 @@ def test_an_agent_that_never_answers_is_an_error_of_that_turn() -> None:
 
 def test_an_agent_that_hangs_up_ends_the_script() -> None:
     class Rude(ScriptedAgent):
-        def _packet(self, sequence: int, payload: bytes) -> None:
+        def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
             if self._playing and sequence % 5 == 0 and not hasattr(self, "leaving"):
                 self.leaving = asyncio.create_task(self.peer.close())
 
@@ -315,6 +316,22 @@ def test_a_call_that_cannot_be_made_is_one_line_and_status_2(capsys: pytest.Capt
     told = capsys.readouterr()
     assert told.err.startswith("voice-agent: no server answers at http://127.0.0.1:9")
     assert (told.err.count("\n"), told.out) == (1, "")
+
+
+@pytest.mark.parametrize("option", ["--json", "--record"])
+@pytest.mark.parametrize(("name", "why"), [("no/such/file", "there is no folder"), ("", "it is a folder")])
+def test_a_file_that_cannot_be_written_is_told_before_the_call(
+    option: str, name: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = ["--url", "http://127.0.0.1:9"]
+    assert cli.main(["call", *nobody, option, str(tmp_path / name)]) == 2
+    assert capsys.readouterr().err.startswith(f"voice-agent: {tmp_path / name}: cannot be written: {why}")
+
+
+def test_a_timeout_that_is_no_number_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["call", "--timeout", "soon"])
+    assert "argument --timeout: expected seconds, more than 0, got soon" in capsys.readouterr().err
 
 
 # --- calls that do not come about ---

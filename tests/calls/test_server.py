@@ -130,6 +130,7 @@ def test_the_openai_package_can_place_the_call() -> None:
         ({"content": "x" * (MAX_BODY + 1), "headers": SDP}, 413, "at most"),
         ({"files": {"session": (None, "{}")}}, 400, "form field 'sdp'"),
         ({"files": {"sdp": (None, "v=0"), "session": (None, "{")}}, 400, "JSON in the form field 'session'"),
+        ({"files": {"sdp": (None, "v=0"), "session": (None, "[" * 200_000)}}, 400, "JSON in the form field"),
         ({"content": "v=0", "headers": {**SDP, "origin": "http://evil.example"}}, 403, "may not call"),
     ],
 )

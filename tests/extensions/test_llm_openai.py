@@ -106,8 +106,9 @@ FAULTS = [
     ("missing-404", "HTTP 404: told to fail with 404"),
     ("error-429", "HTTP 429: told to fail with 429"),
     ("error-500", "HTTP 500: told to fail with 500"),
-    ("stall", "(nothing came for|no token within) 0.2 s"),
-    ("stall-mid", "nothing came for 0.1 s"),
+    ("unprocessable", "HTTP 422: Field required$"),
+    ("stall", "(nothing came for|no token within) 1 s"),
+    ("stall-mid", "nothing came for 0.5 s"),
     ("garbage", "expected events in JSON"),
     ("garbage-shape", "expected a chat completion"),
     ("die", "the connection broke"),
@@ -121,7 +122,7 @@ FAULTS = [
 def test_a_failing_service_ends_in_one_clear_line(model: str, reason: str) -> None:
     with serve() as fake:
         llm = OpenAiLlm(
-            base_url=fake.url, model=model, api_key="sk-hidden", first_token_timeout_s=0.2, idle_timeout_s=0.1
+            base_url=fake.url, model=model, api_key="sk-hidden", first_token_timeout_s=1.0, idle_timeout_s=0.5
         )
         with pytest.raises(TurnError, match=reason) as failure:
             ask(llm)

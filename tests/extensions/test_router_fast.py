@@ -208,6 +208,18 @@ def test_callback_in_chinese() -> None:
     assert "回电话" in caller.replies[3]
 
 
+@pytest.mark.parametrize(
+    ("language", "unknown", "refusal", "left"),
+    [
+        ("en", "who won the world cup", "no thanks", "leave that"),
+        ("zh", "请解释量子力学", "不用了", "还有别的事"),
+    ],
+)
+def test_an_offered_callback_can_be_refused(language: str, unknown: str, refusal: str, left: str) -> None:
+    caller = call(unknown, refusal, language=language)
+    assert left in caller.replies[2]
+
+
 def test_unknown_order_is_asked_once_more_then_called_back() -> None:
     caller = call("where is my order", "9 9 9 9", "8 8 8 8")
     assert "can't find order 9 9 9 9" in caller.replies[2]

@@ -125,7 +125,7 @@ def test_an_absent_model_names_the_command_that_brings_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match=r"huggingface-cli download .*/.*whisper"):
+    with pytest.raises(ModelError, match=r"hf download .*/.*whisper"):
         FasterWhisperStt(name).prepare()
 
 

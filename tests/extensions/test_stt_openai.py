@@ -105,6 +105,16 @@ def test_a_word_is_not_sent_twice_when_speech_goes_on_after_a_short_pause() -> N
     assert len(second) == pytest.approx(16000 * 0.8, abs=320)
 
 
+def test_sound_that_comes_after_all_replaces_what_filled_its_gap() -> None:
+    messages = utterance(1.0, 2.0)
+    frames = [m for m in messages if isinstance(m, AudioFrame)]
+    filling = [replace(frame, samples=silence(0.02), gap=True) for frame in frames[70:80]]
+    messages[messages.index(frames[70]) : messages.index(frames[70])] = filling
+    with serve() as fake:
+        asyncio.run(recognise(OpenAiStt(base_url=fake.url), *messages))
+    assert len(upload(fake)[2]) == pytest.approx(16000 * (0.4 + 1.0 + 0.1), abs=320)
+
+
 def test_what_is_too_short_or_was_never_begun_is_answered_without_a_request() -> None:
     with serve() as fake:
         stt = OpenAiStt(base_url=fake.url)
@@ -143,7 +153,7 @@ def later(messages: list[Live], by_s: float) -> list[Live]:
         ("error-500", "HTTP 500: told to fail"),
         ("refuse-401", "HTTP 401: told to fail"),
         ("error-429", "HTTP 429: told to fail"),
-        ("stall", "nothing came for 0.2 s"),
+        ("stall", "nothing came for 1 s"),
         ("garbage", "expected a transcript in JSON"),
         ("die", "the connection broke"),
     ],
@@ -152,7 +162,7 @@ def test_a_failing_service_is_logged_and_the_call_goes_on(
     model: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serve(transcript="a secret") as fake, caplog.at_level(logging.INFO):
-        stt = OpenAiStt(base_url=fake.url, model=model, timeout_s=0.2, api_key="sk-hidden")
+        stt = OpenAiStt(base_url=fake.url, model=model, timeout_s=1.0, api_key="sk-hidden")
         speech = [m for i in range(3) for m in later(utterance(0.2, 0.5), i * 1.0)]
         transcripts = asyncio.run(recognise(stt, *speech))
     assert [(t.text, t.confidence, t.final) for t in transcripts] == [("", 0.0, True)] * 3
@@ -180,6 +190,7 @@ def test_a_key_goes_only_where_it_was_given_for(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ModelError, match="holds characters that no key has") as failure:
         Service.find("", "sk-\nbroken").check()
     assert "sk-" not in str(failure.value)
+    assert "sk-" not in repr(OpenAiStt(api_key="sk-own"))
 
 
 def test_prepare_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +203,9 @@ def test_prepare_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
         OpenAiStt(base_url="http://127.0.0.1:9/v1").prepare()
     with pytest.raises(ModelError, match="expected http://"):
         OpenAiStt(base_url="127.0.0.1:8000").prepare()
+    with pytest.raises(ModelError, match="give the key as api_key") as failure:
+        OpenAiStt(base_url="http://user:a-secret@127.0.0.1:8000/v1").prepare()
+    assert "a-secret" not in str(failure.value)
     with serve() as fake:
         monkeypatch.setenv("OPENAI_BASE_URL", fake.url)
         OpenAiStt().prepare()

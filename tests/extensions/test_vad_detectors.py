@@ -2,6 +2,8 @@
 
 import csv
 import os
+import subprocess
+import sys
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +36,15 @@ def voiced_span(samples: Samples) -> tuple[float, float]:
 
 def hear(vad: Extension, messages: list[Message]) -> Outbox:
     return run(collect(vad, *messages))
+
+
+def test_the_models_runtime_reports_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """onnxruntime's telemetry would keep what it is going to send in a database in the home folder."""
+    env = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    env |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    load = "from extensions.vad.silero import SileroVad; SileroVad().prepare()"
+    subprocess.run([sys.executable, "-c", load], env=env, check=True)
+    assert not list(tmp_path.rglob("*"))
 
 
 @pytest.mark.parametrize("vad", [SileroVad(), WebrtcVad(), WebrtcVad(window_ms=20)])

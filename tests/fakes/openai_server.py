@@ -6,9 +6,9 @@ or, in a test, `with serve(llm_ms=20) as fake: ... fake.url ... fake.requests`.
 
 Faults are chosen by the model's name. At any endpoint: "error-500" (any HTTP status), "stall" (never
 answers), "stall-mid" (a first piece, then nothing), "die" (a first piece, then the connection breaks),
-"garbage" (what is not of the protocol), "empty". At chat only: "garbage-shape" (JSON of another kind),
-"comments" (keeps the line open, sends no token), "cut" (a first piece, then a regular end), "error-event" (an
-error in the stream).
+"garbage" (what is not of the protocol), "empty", "unprocessable" (422 as FastAPI tells it, which repeats the
+request). At chat only: "garbage-shape" (JSON of another kind), "comments" (keeps the line open, sends no
+token), "cut" (a first piece, then a regular end), "error-event" (an error in the stream).
 """
 
 import argparse
@@ -233,6 +233,9 @@ def make_app(fake: FakeOpenAi) -> Starlette:
             if fake.drops:
                 fake.drops -= 1
                 fake._abort(asked.port)
+            if asked.fields.get("model") == "unprocessable":
+                problem = {"type": "missing", "loc": ["body", "voice"], "msg": "Field required"}
+                return JSONResponse({"detail": [problem | {"input": asked.fields}]}, status_code=422)
             key = request.headers.get("authorization", "no key")  # some services repeat it
             if status := re.search(r"-([45]\d\d)$", asked.fields.get("model", "")):
                 error = {

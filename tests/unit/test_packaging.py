@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -93,3 +94,11 @@ def test_every_requirement_is_pinned_with_hashes_and_no_address(lock: Path) -> N
 def test_both_locks_agree() -> None:
     run, dev = (dict(re.findall(r"^(\S+)==(\S+)", lock.read_text(), re.MULTILINE)) for lock in LOCKS)
     assert run.items() <= dev.items()
+
+
+def test_every_extra_that_a_missing_package_names_exists() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    sources = [path.read_text() for path in (ROOT / "extensions").rglob("*.py")]
+    named = {extra for source in sources for extra in re.findall(r'requires\("(\w+)"\)', source)}
+    assert named
+    assert named <= extras.keys()

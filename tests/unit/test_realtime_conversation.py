@@ -182,6 +182,16 @@ class TestCommands:
         again = commands.receive('{"type":"response.create"}')
         assert again.events[0]["error"]["code"] == "nothing_to_respond_to"
 
+    def test_a_typed_turn_is_not_told_as_speech_after_a_cough(self, conversation: Conversation) -> None:
+        commands = Commands(conversation)
+        feed(conversation, SpeechStarted(1.0), SpeechEnded(1.2), Transcript("", final=True, end_s=1.2))
+        item = '{"role":"user","type":"message","content":[{"type":"input_text","text":"hello"}]}'
+        commands.receive(f'{{"type":"conversation.item.create","item":{item}}}')
+        typed = commands.receive('{"type":"response.create"}').typed
+        assert types(feed(conversation, TurnEnded(typed, ended_s=3.0, turn=2)))[0] == "response.created"
+        told = types(feed(conversation, *a_turn(3)))
+        assert told.count("conversation.item.input_audio_transcription.completed") == 1
+
     @pytest.mark.parametrize("kind", ["response.cancel", "output_audio_buffer.clear"])
     def test_a_client_can_stop_the_reply(self, conversation: Conversation, kind: str) -> None:
         assert Commands(conversation).receive(f'{{"type":"{kind}"}}').cancel
@@ -195,7 +205,9 @@ class TestCommands:
     @pytest.mark.parametrize(
         "text", ["", "[]", "{", "null", '{"type":5}', '{"type":"no.such"}',
                  '{"type":"conversation.item.create"}',
-                 '{"type":"conversation.item.create","item":{"role":"user","content":[{"text":5}]}}']
+                 '{"type":"conversation.item.create","item":{"role":"user","content":[{"text":5}]}}',
+                 "[" * 100_000, '{"type":"conversation.item.create","item":{"role":"user","id":"a\\ud800",'
+                 '"content":[{"text":"half of a character"}]}}']
     )  # fmt: skip
     def test_nonsense_is_answered_by_an_error(self, conversation: Conversation, text: str) -> None:
         outcome = Commands(conversation).receive(text)

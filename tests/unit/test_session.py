@@ -516,6 +516,51 @@ def test_a_bug_in_a_source_ends_the_session() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("from_outside", [True, False])
+def test_a_bug_in_a_flush_ends_the_session_and_the_others_are_flushed(from_outside: bool) -> None:
+    """Whoever interrupts, another node or a callback of the network, is not to blame and gets no error."""
+
+    class Broken(Ear):
+        def flush(self) -> None:
+            raise KeyError("pending")
+
+    async def main() -> None:
+        async def take_the_floor(message: Message, emit: Emit) -> None:
+            session.interrupt()
+
+        mouth, node, broken, ear = Mouth(), Ear(take_the_floor), Broken(), Ear()
+        line = ("mouth", "speech_started", "node")
+        session = session_of(line, mouth=mouth, node=node, broken=broken, ear=ear)
+        async with running(session) as task:
+            emit = await mouth.ready
+            if from_outside:
+                session.interrupt()
+            else:
+                await emit("speech_started", SpeechStarted(0.0))
+            error = await ended(task)
+            assert isinstance(error, ExtensionError)
+            assert str(error) == session.closed_because == "node 'broken': KeyError: 'pending'"
+            assert ear.flushes == ear.stopped == 1
+
+    run(main())
+
+
+def test_a_bug_in_a_task_group_of_a_node_is_named_itself() -> None:
+    class Broken(Extension):
+        async def run(self, emit: Emit) -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._work())
+
+        async def _work(self) -> None:
+            raise OSError("no such device")
+
+    async def main() -> None:
+        async with running(session_of(broken=Broken())) as task:
+            assert str(await ended(task)) == "node 'broken': OSError: no such device"
+
+    run(main())
+
+
 @dataclass
 class Wrong(Extension):
     """Emits something that it has not declared."""

@@ -4,8 +4,13 @@ import argparse
 import logging
 import socket
 import sys
+from typing import TYPE_CHECKING
 
+from voice_agent.commands import network
 from voice_agent.errors import InputError
+
+if TYPE_CHECKING:
+    from voice_agent.server import Simulation
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,6 +29,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "--log-level", default="warning", choices=("debug", "info", "warning", "error"),
         help="debug also logs what is said (default: %(default)s)",
     )  # fmt: skip
+    network.add_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -32,6 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(
         level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    simulation = _simulation(arguments)
+    if arguments.log_level != "debug":  # they log addresses and every packet of a handshake
+        for name in ("aioice", "aiortc", "httpx"):
+            logging.getLogger(name).setLevel("WARNING")
     listener = listen(arguments.host, arguments.port)
 
     import uvicorn  # here, so that other verbs start fast
@@ -39,19 +49,32 @@ def run(arguments: argparse.Namespace) -> int:
     from voice_agent.choice import choose, table
     from voice_agent.server import make_app
 
+    if simulation is not None:
+        print(f"Every call passes through the simulated network '{arguments.network}'.", file=sys.stderr)
+
     print("Loading models ...", file=sys.stderr, flush=True)
     choice = choose(arguments.graph)
     print(table(choice))
     host, port = listener.getsockname()[:2]
     print(f"Serving calls at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
     config = uvicorn.Config(
-        make_app(choice.graph, max_calls=arguments.max_calls),
+        make_app(choice.graph, max_calls=arguments.max_calls, simulation=simulation),
         log_level=arguments.log_level,
         access_log=False,
         timeout_graceful_shutdown=5,
     )
     uvicorn.Server(config).run(sockets=[listener])
     return 0
+
+
+def _simulation(arguments: argparse.Namespace) -> "Simulation | None":
+    """The network in front of every call, None for none. Raises InputError."""
+    if not arguments.network:
+        return None
+    from voice_agent.network.profile import load
+    from voice_agent.server import Simulation
+
+    return Simulation(load(arguments.network), arguments.network_seed)
 
 
 def listen(host: str, port: int) -> socket.socket:

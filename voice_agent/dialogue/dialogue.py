@@ -10,12 +10,9 @@ from voice_agent.dialogue import slots
 from voice_agent.dialogue.database import Row
 from voice_agent.dialogue.flow import CONFIRM, FlowEngine, FlowState, Outcome, Query, Step
 from voice_agent.dialogue.intents import IntentModel
-from voice_agent.dialogue.schema import Intent, Variants
+from voice_agent.dialogue.schema import CALLBACK, Intent, Variants
 from voice_agent.dialogue.vertical import Vertical
 from voice_agent.spoken import join
-
-CALLBACK = "callback"
-"""The flow for what the agent cannot do; every vertical has it."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ class Dialogue:
         step: Step | None = None
         if filled := self.engine.fill(flow, text):
             step = self.engine.go_on(filled)
-        elif intent and intent.control == "cancel":
+        elif (intent and intent.control == "cancel") or _unwanted_callback(flow, text):
             return self._say(replace(state, flow=None), self.phrases.cancelled)
         elif flow.asking == CONFIRM and (yes := slots.yes_no(text)) is not None:
             step = self.engine.answer(flow, yes)
@@ -112,3 +109,8 @@ class Dialogue:
 
     def _say(self, state: DialogueState, text: str) -> Reply:
         return Reply(text, replace(state, said=text, replies=state.replies + 1))
+
+
+def _unwanted_callback(flow: FlowState, text: str) -> bool:
+    """Whether the caller says no to a callback, which is offered by asking for the number at once."""
+    return flow.flow == CALLBACK and flow.asking != CONFIRM and slots.yes_no(text) is False

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 PLACEHOLDER = re.compile(r"{(\w+)}")
+CALLBACK = "callback"
+"""The flow for what nobody can answer; every vertical has it."""
 NonEmpty = Annotated[str, Field(min_length=1)]
 Localised = dict[str, NonEmpty]
 """Language ("en", "zh") to text."""

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from voice_agent import resources
 from voice_agent.dialogue import sentences
 from voice_agent.dialogue.schema import (
+    CALLBACK,
     PLACEHOLDER,
     Flow,
     Intent,
@@ -202,8 +203,8 @@ def _unknown_names(vertical: Vertical) -> Iterator[str]:
     flows = {flow.name for flow in vertical.flows}
     tools = {tool.name for tool in vertical.tools}
     intents_file, flows_file = vertical.folder / "intents.json", vertical.folder / "flows.json"
-    if "callback" not in flows:
-        yield f"{flows_file}: a flow named 'callback' is needed, for what the agent cannot answer"
+    if CALLBACK not in flows:
+        yield f"{flows_file}: a flow named '{CALLBACK}' is needed, for what the agent cannot answer"
     for intent in vertical.intents:
         if intent.flow and intent.flow not in flows:
             yield f"{intents_file}: {intent.name}.flow: unknown flow '{intent.flow}'"

@@ -22,6 +22,8 @@ class CallerSide:
         """The item's text as far as deltas have told it."""
         self._understood = ""
         """The final transcripts of the item so far, joined."""
+        self._typed = ""
+        """The line typed last, until a turn has ended."""
 
     def speech_started(self, message: SpeechStarted) -> list[Event]:
         """A stretch of speech begins; a turn may have several."""
@@ -58,10 +60,12 @@ class CallerSide:
         return [*events, told]
 
     def turn_ended(self, message: TurnEnded) -> list[Event]:
-        """The item is complete. A typed turn has no item under way: it was told when it came."""
+        """The item is complete. A typed turn was told when it came; a sound that is under way, a cough
+        for instance, has no part in it."""
         item_id, self._item = self._item, None
+        typed, self._typed = self._typed, ""
         self._told = self._understood = ""
-        if item_id is None:
+        if item_id is None or (typed and message.text == typed):
             return []
         committed = self._events.make(
             api.InputAudioBufferCommittedEvent,
@@ -82,6 +86,7 @@ class CallerSide:
 
     def typed(self, text: str, item_id: str | None) -> list[Event]:
         """A typed line becomes an item."""
+        self._typed = text
         return self._add_item(item_id or new_id("item"), Content(type="input_text", text=text))
 
     def _add_item(self, item_id: str, content: Content) -> list[Event]:
