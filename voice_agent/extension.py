@@ -34,6 +34,9 @@ class Host(Protocol):
     def close(self, reason: str) -> None:
         """End the session."""
 
+    def fail(self, node: str, error: Exception) -> None:
+        """End the session as an error of this node: for callbacks that others run, such as a connection's."""
+
 
 class Extension:
     """Subclass as a dataclass; the fields are the `property` of the node in a graph file.

@@ -1,4 +1,4 @@
-"""What the server counts, in Prometheus's terms, served at `/metrics`. Nodes write no metrics."""
+"""What the server counts, in Prometheus's terms, served at `/metrics`. Only runtime and clients count."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

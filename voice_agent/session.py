@@ -89,9 +89,7 @@ class Session:
             try:
                 node.extension.flush()
             except Exception as error:  # not the fault of who interrupts; the others are flushed all the same
-                log.debug("%s node '%s' failed", self.session_id, node.name, exc_info=True)
-                self._failure = self._failure or _named(node, error)
-                self.close(str(self._failure))
+                self.fail(node.name, error)
         log.debug("%s turn %d interrupted", self.session_id, self._turn)
 
     def timings(self, turn: int) -> Mapping[str, float]:
@@ -103,6 +101,12 @@ class Session:
         if not self._closing.is_set():
             self.closed_because = reason
             self._closing.set()
+
+    def fail(self, node: str, error: Exception) -> None:
+        """End the session because code of this node broke; for code that runs outside the node's tasks."""
+        log.debug("%s node '%s' failed", self.session_id, node, exc_info=error)
+        self._failure = self._failure or _named(node, error)
+        self.close(str(self._failure))
 
     @property
     def extensions(self) -> list[Extension]:
@@ -121,7 +125,7 @@ class Session:
                 await node.extension.start()
             except Exception as error:
                 await self.stop()
-                raise _named(node, error) from error
+                raise _named(node.name, error) from error
             self._started.append(node)
 
     async def run(self) -> None:
@@ -200,7 +204,7 @@ class Session:
                 await _deliver(failed, dest)
         except Exception as error:
             log.debug("%s node '%s' failed", self.session_id, node.name, exc_info=True)
-            raise _named(node, error) from error
+            raise _named(node.name, error) from error
 
 
 @dataclass(slots=True)
@@ -239,10 +243,10 @@ async def _deliver(message: Message, dest: Node) -> None:
         raise ExtensionError(dest.name, f"has stopped reading: {error}") from error
 
 
-def _named(node: Node, error: Exception) -> ExtensionError:
+def _named(node: str, error: Exception) -> ExtensionError:
     while isinstance(error, ExceptionGroup):  # of a TaskGroup: what broke first
         error = error.exceptions[0]
     if isinstance(error, ExtensionError):
         return error
     reason = str(error) if isinstance(error, VoiceAgentError) else f"{type(error).__name__}: {error}"
-    return ExtensionError(node.name, reason)
+    return ExtensionError(node, reason)

@@ -95,6 +95,9 @@ class FakeSession:
     def close(self, reason: str) -> None:
         self.closed_because = reason
 
+    def fail(self, node: str, error: Exception) -> None:
+        raise error
+
 
 class Emitted(NamedTuple):
     """A message and the port it left by."""

@@ -65,8 +65,8 @@ class WebRtcClient(Extension):
     outputs = {"call_started": CallStarted, "pcm_frame": AudioFrame, "heard": Heard, "typed": Typed}
 
     async def start(self) -> None:
-        self._out: asyncio.Queue[tuple[str, Message] | Exception] = asyncio.Queue()
-        """What `run` is to emit, or to raise."""
+        self._out: asyncio.Queue[tuple[str, Message]] = asyncio.Queue()
+        """What `run` is to emit."""
         self._receive = ReceivePath()
         self._told = ReceiveStatistics()
         """What was counted when last told."""
@@ -119,12 +119,10 @@ class WebRtcClient(Extension):
         while loop.time() < (vanished_s := self._packet_s + self.silence_timeout_s):
             try:
                 async with asyncio.timeout_at(vanished_s):
-                    item = await self._out.get()
+                    port, message = await self._out.get()
             except TimeoutError:
                 continue  # unless a packet has come meanwhile, this was the end
-            if isinstance(item, Exception):
-                raise item
-            await emit(*item)
+            await emit(port, message)
         self.session.close(f"no sound from the caller for {self.silence_timeout_s:g} s")
 
     async def handle(self, message: Message, emit: Emit) -> None:
@@ -155,15 +153,15 @@ class WebRtcClient(Extension):
     # --- callbacks of the connection ---
 
     def _guarded(self, callback: Callable[P, R], otherwise: R) -> Callable[P, R]:
-        """What breaks in a callback is raised in `run`: raised to aiortc, it would end the connection and
-        pass for a caller who has hung up.
+        """What breaks in a callback ends the session as this node's error: raised to aiortc, it would end
+        the connection and pass for a caller who has hung up.
         """
 
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
                 return callback(*args, **kwargs)
             except Exception as error:
-                self._out.put_nowait(error)
+                self.session.fail(self.node, error)
                 return otherwise
 
         return guarded
