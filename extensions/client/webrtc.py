@@ -39,6 +39,7 @@ from voice_agent.realtime.commands import Commands
 from voice_agent.realtime.conversation import Conversation
 from voice_agent.realtime.events import Event
 from voice_agent.realtime.latency import LatencyMeter
+from voice_agent.realtime.rehearsal import rehearse
 
 Seconds = Annotated[float, Field(gt=0)]
 P = ParamSpec("P")
@@ -64,6 +65,9 @@ class WebRtcClient(Extension):
         Clause, Speech, Route, Hold, Failed,
     )  # fmt: skip
     outputs = {"call_started": CallStarted, "pcm_frame": AudioFrame, "heard": Heard, "typed": Typed}
+
+    def prepare(self) -> None:
+        rehearse()
 
     async def start(self) -> None:
         self._out: asyncio.Queue[tuple[str, Message]] = asyncio.Queue()
