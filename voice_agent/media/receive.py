@@ -65,6 +65,12 @@ class ReceiveStatistics:
         """Packets lost without a copy."""
         return self.lost - self.recovered
 
+    @property
+    def loss(self) -> float:
+        """Share of the packets sent that never came, 0..1."""
+        missing = max(0, self.lost - self.late)
+        return missing / (self.received + missing) if missing else 0.0
+
     def since(self, before: "ReceiveStatistics") -> "ReceiveStatistics":
         """What has been counted since an earlier copy; jitter and wait as they are."""
         return ReceiveStatistics(
