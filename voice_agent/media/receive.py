@@ -246,7 +246,7 @@ class ReceivePath:
         except ValueError:
             self.statistics.broken += 1
             return frames + self._fill_to(packet.at + self._length, gap=True)
-        self._filling.heard(samples)
+        samples = self._filling.heard(samples)
         self._length = len(samples)
         self._pausing = len(packet.payload) <= DTX_BYTES
         if packet.copy:
@@ -271,7 +271,7 @@ class ReceivePath:
         except ValueError:
             return frames + self._fill_to(successor.at, gap=True)
         self.statistics.recovered += 1
-        self._filling.heard(samples)
+        samples = self._filling.heard(samples)
         return frames + self._write(successor.at - length, samples, gap=False)
 
     def _miss(self, first: int, end: int, successor_came_s: float) -> None:
