@@ -10,10 +10,11 @@ from tests.calls.peers import Beeper, Caller
 from tests.calls.test_server import SDP, a_server, graph_of, until_no_call
 from voice_agent import audio
 from voice_agent.calls.phone import Phone
+from voice_agent.http.calls import Calls, Simulation
 from voice_agent.message import Samples
 from voice_agent.network import profile
 from voice_agent.network.relay import Relay
-from voice_agent.server import Calls, Simulation, make_app
+from voice_agent.server import make_app
 from voice_agent.testing import tone
 
 FRAMES = 75

@@ -20,7 +20,9 @@ from voice_agent.commands.serve import listen
 from voice_agent.errors import ModelError
 from voice_agent.extension import Extension
 from voice_agent.graph import Edge, Graph, Node
-from voice_agent.server import MAX_BODY, Calls, make_app
+from voice_agent.http.bodies import MAX_BODY
+from voice_agent.http.calls import Calls
+from voice_agent.server import make_app
 from voice_agent.session import Session
 
 EDGES = [

@@ -10,7 +10,7 @@ from voice_agent.commands import network
 from voice_agent.errors import InputError
 
 if TYPE_CHECKING:
-    from voice_agent.server import Simulation
+    from voice_agent.http.calls import Simulation
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -71,8 +71,8 @@ def _simulation(arguments: argparse.Namespace) -> "Simulation | None":
     """The network in front of every call, None for none. Raises InputError."""
     if not arguments.network:
         return None
+    from voice_agent.http.calls import Simulation
     from voice_agent.network.profile import load
-    from voice_agent.server import Simulation
 
     return Simulation(load(arguments.network), arguments.network_seed)
 
