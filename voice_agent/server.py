@@ -12,11 +12,18 @@ from voice_agent.graph import Graph
 from voice_agent.http import about, refusal, resource
 from voice_agent.http.calls import Calls, Simulation
 from voice_agent.http.refusal import CallRefused
+from voice_agent.ice_servers import IceServers
 
 
-def make_app(graph: Graph, *, max_calls: int = 64, simulation: Simulation | None = None) -> FastAPI:
+def make_app(
+    graph: Graph,
+    *,
+    max_calls: int = 64,
+    simulation: Simulation | None = None,
+    servers: IceServers | None = None,
+) -> FastAPI:
     """The application that serves calls of a graph whose nodes are prepared."""
-    calls = Calls(graph, max_calls, simulation)
+    calls = Calls(graph, max_calls, simulation, servers)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ from pydantic import Field
 from voice_agent import metrics
 from voice_agent.audio import FRAME, FRAME_S
 from voice_agent.extension import Emit, Extension
+from voice_agent.ice_servers import IceServers
 from voice_agent.media.peer import Peer
 from voice_agent.media.playout import Playout
 from voice_agent.media.receive import ReceivePath, ReceiveStatistics
@@ -92,13 +93,17 @@ class WebRtcClient(Extension):
             on_state=self._state,
         )
 
-    async def answer(self, offer: str) -> str:
+    async def answer(self, offer: str, servers: IceServers | None = None) -> str:
         """The SDP answer. Raises InputError."""
-        return await self._peer.answer(offer)
+        return await self._peer.answer(offer, servers, self.session.session_id)
 
-    async def add_candidates(self, fragment: str) -> None:
-        """Take trickled candidates. Raises InputError."""
-        await self._peer.add_candidates(fragment)
+    async def patch(self, fragment: str) -> str | None:
+        """Take trickled candidates, or restart ICE and return this side's fragment. Raises InputError."""
+        return await self._peer.patch(fragment)
+
+    def ice_session(self) -> str:
+        """A name that changes with every restart of ICE."""
+        return self._peer.ice_session
 
     async def run(self, emit: Emit) -> None:
         try:

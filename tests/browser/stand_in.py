@@ -179,8 +179,8 @@ class StandIn:
         async def trickle(request: Request) -> Response:
             self._note(request)
             assert self._peer is not None
-            await self._peer.add_candidates((await request.body()).decode())
-            return Response(status_code=204)
+            answer = await self._peer.patch((await request.body()).decode())
+            return Response(answer, 200 if answer else 204)
 
         @app.delete(CALL)
         async def hang_up(request: Request) -> Response:

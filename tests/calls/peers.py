@@ -12,6 +12,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from voice_agent import audio
 from voice_agent.extension import Emit, Extension
 from voice_agent.media import aiortc_private
+from voice_agent.media.ice import RestartableIce
 from voice_agent.media.receive import ReceivePath
 from voice_agent.media.track import PacedTrack
 from voice_agent.message import AudioFrame, CallStarted, Clause, Heard, Message, Samples, Speech, Typed
@@ -74,7 +75,15 @@ class Caller:
     async def accept(self, answer: str) -> None:
         receiver = self.connection.getTransceivers()[0].receiver
         aiortc_private.take_packets(receiver, self._packet)
+        self.ice = RestartableIce(receiver.transport.transport)
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+
+    def fragment(self, *lines: str) -> str:
+        """Lines of SDP about the ICE session of the offer."""
+        ufrag = next(
+            line for line in self.connection.localDescription.sdp.splitlines() if "ice-ufrag" in line
+        )
+        return "\r\n".join([ufrag, *lines, ""])
 
     async def wait_for(self, type_: str, count: int = 1) -> dict[str, Any]:
         """The count-th event of a type, waiting for it."""
@@ -95,7 +104,15 @@ class Caller:
     def send(self, **event: Any) -> None:
         self.channel.send(json.dumps(event))
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """From which it sends."""
+        pair = self.ice._transport._connection._nominated[1]
+        return pair.local_addr
+
     async def hang_up(self) -> None:
+        if hasattr(self, "ice"):
+            await self.ice.close()
         await self.connection.close()
 
     def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:

@@ -32,6 +32,7 @@ EDGES = [
     Edge("beeper", "clause", "client"),
 ]
 SDP = {"content-type": "application/sdp"}
+FRAGMENT = {"content-type": "application/trickle-ice-sdpfrag"}
 
 
 def graph_of(second: type[Extension] = Beeper, **client: Any) -> Graph:
@@ -96,9 +97,8 @@ def test_a_call_from_offer_to_hanging_up() -> None:
             await caller.wait_for("output_audio_buffer.started")
             assert (await http.get("/healthz")).json() == {"status": "ok", "calls": 1}
             assert "voice_agent_calls_active 1.0" in (await http.get("/metrics")).text
-            candidate = "a=candidate:1 1 UDP 2130706431 127.0.0.1 50000 typ host\r\n"
-            assert (await http.patch(location, content=candidate)).status_code == 204
-            assert (await http.patch(location, content="a=candidate:x")).status_code == 400
+            candidate = caller.fragment("a=candidate:1 1 UDP 2130706431 127.0.0.1 50000 typ host")
+            assert (await http.patch(location, content=candidate, headers=FRAGMENT)).status_code == 204
             assert (await http.delete(location)).status_code == 204
             await until_no_call(calls)
             assert (await http.delete(location)).status_code == 404

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from voice_agent.errors import InputError, VoiceAgentError
 from voice_agent.graph import Graph
 from voice_agent.http.refusal import CallRefused
+from voice_agent.ice_servers import IceServers
 from voice_agent.network.profile import Profile
 from voice_agent.network.relay import Relay
 from voice_agent.realtime import WebRtcEndpoint
@@ -32,9 +33,16 @@ class Simulation:
 class Calls:
     """The calls under way."""
 
-    def __init__(self, graph: Graph, max_calls: int, simulation: Simulation | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        max_calls: int,
+        simulation: Simulation | None = None,
+        servers: IceServers | None = None,
+    ) -> None:
         self.graph = graph
         self.max_calls = max_calls
+        self.servers = servers or IceServers()
         self.sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._simulation = simulation
@@ -66,9 +74,9 @@ class Calls:
         try:
             await session.start()
             if self._simulation is None:
-                return await client.answer(offer)
+                return await client.answer(offer, self.servers)
             relay = self._relays[session.session_id] = self._simulation.relay()
-            return relay.rewrite_answer(await client.answer(relay.rewrite_offer(offer)))
+            return relay.rewrite_answer(await client.answer(relay.rewrite_offer(offer), self.servers))
         except InputError as error:
             raise CallRefused(400, str(error), "invalid_offer") from error
         except VoiceAgentError as error:
@@ -92,10 +100,21 @@ class Calls:
         if relay := self._relays.pop(session.session_id, None):
             relay.close()
 
-    def trickled(self, call_id: str, fragment: str) -> str:
-        """A fragment of SDP as the call's network lets it through."""
+    async def patch(self, call_id: str, fragment: str) -> str | None:
+        """Take trickled candidates, or restart ICE and return the server's fragment. Raises CallRefused."""
+        client = self.endpoint(call_id)
         relay = self._relays.get(call_id)
-        return relay.rewrite_fragment(fragment) if relay else fragment
+        try:
+            answer = await client.patch(relay.rewrite_fragment(fragment) if relay else fragment)
+        except InputError as error:
+            raise CallRefused(400, str(error), "invalid_fragment") from error
+        return relay.rewrite_answer(answer) if relay and answer else answer
+
+    def endpoint(self, call_id: str) -> WebRtcEndpoint:
+        """The caller's end of a call. Raises CallRefused."""
+        client = endpoint_of(self.find(call_id))
+        assert client is not None, "calls begin by its answer"
+        return client
 
     def find(self, call_id: str) -> Session:
         """The call. Raises CallRefused."""
