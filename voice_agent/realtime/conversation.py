@@ -4,6 +4,8 @@ Pure: messages in, events out, so that every transport sends the same. What the 
 `voice_agent.*` events.
 """
 
+from typing import Literal
+
 from openai.types import realtime as api
 
 from voice_agent.media.receive import ReceiveStatistics
@@ -105,6 +107,10 @@ class Conversation:
                 wait_ms=round(counted.wait_s * 1000, 1),
             )
         ]
+
+    def connection(self, state: Literal["waiting", "connected"]) -> list[Event]:
+        """The line is down and the session waits for the caller, or it is up again."""
+        return [self._events.extra("connection", state=state)]
 
     def _about(self, turn: int, name: str, **fields: object) -> list[Event]:
         response_id = self.replies.response_id(turn)
