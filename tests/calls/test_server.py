@@ -56,10 +56,12 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def a_server(graph: Graph | None = None, max_calls: int = 64) -> AsyncIterator[tuple[str, Calls]]:
+async def a_server(
+    graph: Graph | None = None, max_calls: int = 64, **options: Any
+) -> AsyncIterator[tuple[str, Calls]]:
     """A real server on a free port, in this loop."""
     listener = listen("127.0.0.1", 0)
-    app = make_app(graph or graph_of(), max_calls=max_calls)
+    app = make_app(graph or graph_of(), max_calls=max_calls, **options)
     server = Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await server.ready.wait()

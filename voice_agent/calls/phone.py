@@ -6,26 +6,39 @@ caller's own machinery is in the figures but the codec's 6.5 ms of look-ahead.
 
 import asyncio
 import json
+import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import httpx
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.rtcconfiguration import RTCBundlePolicy
 
 from voice_agent import audio
 from voice_agent.calls.ear import AUDIBLE_DB, WINDOW, Tape
 from voice_agent.calls.events import EventLog
 from voice_agent.errors import InputError
-from voice_agent.media import aiortc_private
-from voice_agent.media.peer import EVENTS_CHANNEL
+from voice_agent.ice_servers import IceServers
+from voice_agent.media import aiortc_private, fragment
+from voice_agent.media.ice import RestartableIce
+from voice_agent.media.peer import EVENTS_CHANNEL, configuration, ice_servers
 from voice_agent.media.receive import ReceivePath
 from voice_agent.media.track import PacedTrack
 from voice_agent.message import Samples
 from voice_agent.network.relay import Relay
 
+log = logging.getLogger(__name__)
 HTTP_TIMEOUT_S = 20.0
 CONNECT_TIMEOUT_S = 15.0
+PATH_LOST_S = 1.0
+"""Without a packet for so long another path is looked for; the server sends one every 0.4 s at least."""
+RESTART_EVERY_S = 2.0
+"""Then a newer attempt takes the place of the one before: its first checks may have been lost."""
+RECONNECT_S = 15.0
+"""Without a packet for so long the call is given up."""
 SILENCE = np.zeros(audio.FRAME, np.int16)
 AUDIBLE = 10 ** (AUDIBLE_DB / 20) * audio.FULL_SCALE
 
@@ -37,7 +50,7 @@ class Phone:
     handed to the RTP sender; of what is heard, when its packet has arrived and is decoded.
     """
 
-    def __init__(self, relay: Relay | None = None) -> None:
+    def __init__(self, relay: Relay | None = None, servers: IceServers | None = None) -> None:
         self.sent = Tape()
         self.heard = Tape()
         self.events = EventLog()
@@ -48,6 +61,8 @@ class Phone:
         """Why the call is over; "" while it is not."""
         self.last_audible_s = 0.0
         """When the latest frame with something audible in it came."""
+        self.restarts = 0
+        """Of ICE, because the path was lost."""
         self._receive = ReceivePath()
         self._to_say: deque[Samples] = deque()
         self._changed = asyncio.Event()
@@ -56,11 +71,17 @@ class Phone:
         self._relay = relay
         aiortc_private.allow_loopback()
         self._track = PacedTrack(self._next_frame)
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._packet_s = self._restarted_s = 0.0
+        self._restarting: asyncio.Task[None] | None = None
+        servers = servers or IceServers()
+        bundled = replace(configuration(servers, "caller"), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        self._connection = RTCPeerConnection(bundled)
         self._connection.on("connectionstatechange", self._state)
-        channel = self._connection.createDataChannel(EVENTS_CHANNEL)
-        channel.on("message", self._event)
-        self._connection.addTrack(self._track)
+        self._connection.addTrack(self._track)  # first: aiortc stops the transport if the channel owns it
+        self._channel = self._connection.createDataChannel(EVENTS_CHANNEL)
+        self._channel.on("message", self._event)
+        transport = self._connection.getTransceivers()[0].receiver.transport.transport
+        self._ice = RestartableIce(transport, lambda: ice_servers(servers, "caller"))
 
     @property
     def lost_frames(self) -> int:
@@ -114,6 +135,10 @@ class Phone:
         self._to_say.extend(audio.frames(samples))
         return begins
 
+    def send(self, **event: Any) -> None:
+        """Send an event on the data channel."""
+        self._channel.send(json.dumps(event))
+
     @property
     def speaking(self) -> bool:
         """Whether something is still to be sent of what was said."""
@@ -137,6 +162,8 @@ class Phone:
     async def hang_up(self) -> None:
         """End the call, on the server too, and release everything."""
         self._hung_up = True
+        if self._restarting is not None:
+            self._restarting.cancel()
         if self._location is not None and not self.ended_because:
             try:
                 async with httpx.AsyncClient(trust_env=False, timeout=HTTP_TIMEOUT_S) as http:
@@ -144,18 +171,53 @@ class Phone:
             except httpx.HTTPError as error:
                 self.events.errors.append(f"hanging up: {error or type(error).__name__}")
         self._track.stop()
+        await self._ice.close()
         await self._connection.close()
+
+    # --- another path ---
+
+    def _watch(self) -> None:
+        """Look for another path while no packet comes, and give up after a while."""
+        now = asyncio.get_running_loop().time()
+        silent_s = now - max(self._packet_s, self.connected_s)
+        if not self.connected_s or self._location is None or self.ended_because or silent_s < PATH_LOST_S:
+            return
+        if silent_s >= RECONNECT_S:
+            self.ended_because = "the connection was lost"
+        elif now - self._restarted_s >= RESTART_EVERY_S:
+            self._restarted_s = now
+            if self._restarting is not None:
+                self._restarting.cancel()
+            self._restarting = asyncio.create_task(self._restart(self._location))
+
+    async def _restart(self, location: httpx.URL) -> None:
+        """Restart ICE, as a browser does whose network has changed."""
+        self.restarts += 1
+        own = str(await self._ice.begin())
+        headers = {"Content-Type": fragment.TYPE, "If-Match": "*"}
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=HTTP_TIMEOUT_S) as http:
+                sdp = self._relay.rewrite_fragment(own) if self._relay else own
+                response = await http.patch(location, content=sdp, headers=headers)
+            if response.status_code == 404:
+                self.ended_because = "the agent hung up"
+            response.raise_for_status()
+            answer = self._relay.rewrite_answer(response.text) if self._relay else response.text
+            self._ice.connect(fragment.read(answer))
+        except (httpx.HTTPError, InputError) as error:
+            log.info("ICE was not restarted: %s", error or type(error).__name__)
 
     # --- callbacks of the connection ---
 
     def _next_frame(self) -> Samples:
         frame = self._to_say.popleft() if self._to_say else SILENCE
         self.sent.add(frame, asyncio.get_running_loop().time())
+        self._watch()
         self._changed.set()
         return frame
 
     def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
-        now = asyncio.get_running_loop().time()
+        self._packet_s = now = asyncio.get_running_loop().time()
         for frame in self._receive.push(sequence, timestamp, payload, now):
             self.heard.add(frame.samples, now, frame.gap)
             windows = np.square(frame.samples.astype(np.float64)).reshape(-1, WINDOW).mean(axis=1)
