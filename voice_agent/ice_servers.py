@@ -17,6 +17,8 @@ from typing import Any
 
 from voice_agent.errors import InputError
 
+ICE_PATH = "/v1/realtime/ice"
+"""Where a server tells them to its callers."""
 STUN = re.compile(r"stun:[^\s:?/@\[\]]+(:\d{1,5})?")
 TURN = re.compile(r"turns?:[^\s:?/@\[\]]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 SERVERS_VARIABLE = "VOICE_AGENT_ICE_SERVERS"

@@ -122,6 +122,7 @@ def test_hanging_up_ends_at_once() -> None:
         async with a_call(profile.load("loopback")) as (phone, calls):
             loop, session = asyncio.get_running_loop(), only(calls)
             begun_s = loop.time()
+            assert phone._connection is not None
             await phone._connection.close()
             await until_no_call(calls)
             assert loop.time() - begun_s < 1.0

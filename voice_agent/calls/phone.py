@@ -9,22 +9,21 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import numpy as np
-from aiortc import RTCPeerConnection, RTCSessionDescription
-from aiortc.rtcconfiguration import RTCBundlePolicy
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtcconfiguration import RTCBundlePolicy, RTCIceTransportPolicy
 
 from voice_agent import audio
 from voice_agent.calls.ear import AUDIBLE_DB, WINDOW, Tape
 from voice_agent.calls.events import EventLog
 from voice_agent.errors import InputError
-from voice_agent.ice_servers import IceServers
+from voice_agent.ice_servers import ICE_PATH
 from voice_agent.media import aiortc_private, fragment
 from voice_agent.media.ice import RestartableIce
-from voice_agent.media.peer import EVENTS_CHANNEL, configuration, ice_servers
+from voice_agent.media.peer import EVENTS_CHANNEL
 from voice_agent.media.receive import ReceivePath
 from voice_agent.media.track import PacedTrack
 from voice_agent.message import Samples
@@ -50,7 +49,7 @@ class Phone:
     handed to the RTP sender; of what is heard, when its packet has arrived and is decoded.
     """
 
-    def __init__(self, relay: Relay | None = None, servers: IceServers | None = None) -> None:
+    def __init__(self, relay: Relay | None = None) -> None:
         self.sent = Tape()
         self.heard = Tape()
         self.events = EventLog()
@@ -73,15 +72,7 @@ class Phone:
         self._track = PacedTrack(self._next_frame)
         self._packet_s = self._restarted_s = 0.0
         self._restarting: asyncio.Task[None] | None = None
-        servers = servers or IceServers()
-        bundled = replace(configuration(servers, "caller"), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
-        self._connection = RTCPeerConnection(bundled)
-        self._connection.on("connectionstatechange", self._state)
-        self._connection.addTrack(self._track)  # first: aiortc stops the transport if the channel owns it
-        self._channel = self._connection.createDataChannel(EVENTS_CHANNEL)
-        self._channel.on("message", self._event)
-        transport = self._connection.getTransceivers()[0].receiver.transport.transport
-        self._ice = RestartableIce(transport, lambda: ice_servers(servers, "caller"))
+        self._connection: RTCPeerConnection | None = None
 
     @property
     def lost_frames(self) -> int:
@@ -96,25 +87,35 @@ class Phone:
     async def dial(self, url: str, language: str) -> None:
         """Call a server. Raises InputError when it cannot be reached, refuses, or does not connect."""
         loop = asyncio.get_running_loop()
-        await self._connection.setLocalDescription(await self._connection.createOffer())
         async with httpx.AsyncClient(trust_env=False, timeout=HTTP_TIMEOUT_S) as http:
+            connection = self._prepare(await _ice_configuration(http, url))
+            await connection.setLocalDescription(await connection.createOffer())
             self.offered_s = loop.time()
-            answer = await self._offer(http, url, language)
+            answer = await self._offer(http, url, language, connection.localDescription.sdp)
             self.answered_s = loop.time()
         if self._relay is not None:
             answer = self._relay.rewrite_answer(answer)
-        aiortc_private.take_packets(self._connection.getTransceivers()[0].receiver, self._packet)
+        aiortc_private.take_packets(connection.getTransceivers()[0].receiver, self._packet)
         try:
-            await self._connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         except Exception as error:  # aiortc meets a broken answer with errors of every class
             raise InputError(f"{url}: expected an SDP answer: {error or type(error).__name__}") from error
         if not await self.until(lambda: self.connected_s > 0, CONNECT_TIMEOUT_S) or self.ended_because:
             why = self.ended_because or f"not within {CONNECT_TIMEOUT_S:g} s"
             raise InputError(f"{url}: answered, but no connection came about: {why}")
 
-    async def _offer(self, http: httpx.AsyncClient, url: str, language: str) -> str:
+    def _prepare(self, configuration: RTCConfiguration) -> RTCPeerConnection:
+        connection = self._connection = RTCPeerConnection(configuration)
+        connection.on("connectionstatechange", self._state)
+        connection.addTrack(self._track)  # first: aiortc stops the transport if the channel owns it
+        self._channel = connection.createDataChannel(EVENTS_CHANNEL)
+        self._channel.on("message", self._event)
+        transport = connection.getTransceivers()[0].receiver.transport.transport
+        self._ice = RestartableIce(transport, lambda: configuration.iceServers or ())
+        return connection
+
+    async def _offer(self, http: httpx.AsyncClient, url: str, language: str, sdp: str) -> str:
         session = {"type": "realtime", "audio": {"input": {"transcription": {"language": language}}}}
-        sdp = self._connection.localDescription.sdp
         form = {
             "sdp": (None, self._relay.rewrite_offer(sdp) if self._relay else sdp, "application/sdp"),
             "session": (None, json.dumps(session), "application/json"),
@@ -171,8 +172,9 @@ class Phone:
             except httpx.HTTPError as error:
                 self.events.errors.append(f"hanging up: {error or type(error).__name__}")
         self._track.stop()
-        await self._ice.close()
-        await self._connection.close()
+        if self._connection is not None:
+            await self._ice.close()
+            await self._connection.close()
 
     # --- another path ---
 
@@ -231,12 +233,30 @@ class Phone:
             self._changed.set()
 
     def _state(self) -> None:
+        assert self._connection is not None
         state = self._connection.connectionState
         if state == "connected":
             self.connected_s = asyncio.get_running_loop().time()
         elif state in ("failed", "closed") and not self._hung_up:
             self.ended_because = "the agent hung up" if state == "closed" else "the connection was lost"
         self._changed.set()
+
+
+async def _ice_configuration(http: httpx.AsyncClient, url: str) -> RTCConfiguration:
+    """With the STUN and TURN servers that the server names, asked as the page asks; one that names none, or
+    does not know the question, is called without. Raises InputError.
+    """
+    try:
+        response = await http.get(f"{url.rstrip('/')}{ICE_PATH}")
+        told = response.json()
+        servers = [RTCIceServer(**server) for server in told["iceServers"]]
+        policy = RTCIceTransportPolicy(told["iceTransportPolicy"])
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise InputError(f"no server answers at {url}: {error or type(error).__name__}") from error
+    except (ValueError, TypeError, KeyError):
+        servers, policy = [], RTCIceTransportPolicy.ALL
+    bundle = RTCBundlePolicy.MAX_BUNDLE
+    return RTCConfiguration(iceServers=servers, iceTransportPolicy=policy, bundlePolicy=bundle)
 
 
 def _reason(response: httpx.Response) -> str:

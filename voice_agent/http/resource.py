@@ -7,11 +7,11 @@ from fastapi import APIRouter, Request, Response
 from voice_agent.http import bodies
 from voice_agent.http.calls import Calls
 from voice_agent.http.refusal import CallRefused
+from voice_agent.ice_servers import ICE_PATH
 from voice_agent.media import fragment
 from voice_agent.realtime.events import new_id
 
 PATH = "/v1/realtime/calls"
-ICE_PATH = "/v1/realtime/ice"
 
 
 def routes(calls: Calls) -> APIRouter:
