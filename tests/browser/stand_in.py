@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 
 from voice_agent import audio, resources
 from voice_agent.commands.serve import listen
+from voice_agent.ice_servers import ICE_PATH
 from voice_agent.media.peer import Peer
 from voice_agent.media.receive import ReceivePath
 from voice_agent.message import Samples
@@ -159,9 +160,9 @@ class StandIn:
         async def about() -> Event:
             return ABOUT
 
-        @app.get("/healthz")
-        async def health() -> Event:
-            return {"status": "ok"}
+        @app.get(ICE_PATH)
+        async def ice() -> Event:
+            return {"iceServers": [], "iceTransportPolicy": "all"}
 
         @app.post("/v1/realtime/calls")
         async def begin(request: Request) -> Response:
