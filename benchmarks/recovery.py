@@ -103,10 +103,10 @@ def cases() -> dict[str, tuple[Profile, float]]:
             gaps = [when | length | {"lost": fate == "lost"}]
             link = LinkSettings.model_validate({"delay_ms": 20, "jitter_ms": 3, "gaps": gaps})
             found[f"{name}, {fate}"] = Profile(name, "", (), link, link), seconds
-    moves = replace(
-        profile.load("wifi_to_4g"), handover=Handover(at_s=DOWN_AT_S, hole_ms=1000, to="4g_typical")
-    )
-    found["another address"] = moves, 1.0
+    for seconds in (0.1, 1.0, 4.5):
+        moves = Handover(at_s=DOWN_AT_S, hole_ms=seconds * 1000, to="4g_typical")
+        moved = replace(profile.load("wifi_to_4g"), handover=moves)
+        found[f"another address, after {seconds:g} s"] = moved, seconds
     return found
 
 

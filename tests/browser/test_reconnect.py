@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage, Screenshot
 from tests.browser.stand_in import StandIn
+from tests.browser.test_call_page import GREETING, call, finish, reply
 from voice_agent.calls.own_server import READY, command
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -54,6 +55,20 @@ def test_from_wifi_to_4g(chromium: OpenPage, server: str, screenshot: Screenshot
         "the same conversation"
     )
     expect(page.get_by_role("button", name="Hang up")).to_be_visible()
+
+
+def test_where_the_browser_is_online_again_another_path_is_looked_for_at_once(
+    chromium: OpenPage, stand_in: StandIn
+) -> None:
+    page = chromium()
+    call(page, stand_in)
+    with page.expect_response(lambda each: each.request.method == "PATCH" and each.status == 200):
+        page.evaluate("window.dispatchEvent(new Event('online'))")
+    expect(page.locator("#state")).to_have_text("Listening")
+    for _ in range(100):  # two seconds, in which the new path takes the old one's place
+        stand_in.wait_for_packet()
+    finish(stand_in, reply(stand_in, 1, GREETING, GREETING), GREETING)
+    expect(page.locator("#captions li.agent .said")).to_have_text(GREETING)
 
 
 def test_what_makes_a_connection_good_fair_or_poor(chromium: OpenPage, stand_in: StandIn) -> None:
