@@ -46,7 +46,7 @@ def test_a_connection_calls_what_is_replaced() -> None:
     for function, line in (
         (Connection.connect, "asyncio.create_task(self.query_consent())"),
         (Connection.gather_candidates, "self.get_component_candidates(component=component"),
-        (Connection.send, "await self.sendto(data, 1)"),
+        (Connection.sendto, "active_pair.protocol.send_data(data, active_pair.remote_addr)"),
         (Connection.recvfrom, "await self._queue.get()"),
         (Connection.data_received, "self._queue.put_nowait((data, component))"),
         (Connection.get_event, "self._event_waiter = loop.create_future()"),

@@ -189,30 +189,52 @@ async def _ask_consent(connection: Connection) -> None:
     """Ask the other side every 5 s whether packets are welcome; where it does not answer, sending pauses."""
     loop = asyncio.get_running_loop()
     answered_s = loop.time()
-    while (pair := connection._nominated.get(1)) and connection.remote_password:
+    pair: Any = None
+    while nominated := connection._nominated.get(1):
+        pair = pair if nominated is NOWHERE else nominated
         await asyncio.sleep(CONSENT_INTERVAL_S * random.uniform(0.8, 1.2))
         try:
             await pair.protocol.request(
                 connection.build_request(pair, nominate=False),
                 pair.remote_addr,
-                integrity_key=connection.remote_password.encode(),
+                integrity_key=str(connection.remote_password).encode(),
                 retransmissions=CONSENT_RETRIES,
             )
         except stun.TransactionError:
             if loop.time() - answered_s >= CONSENT_EXPIRES_S:
-                vars(connection)["sendto"] = _nowhere
+                connection._nominated[1] = NOWHERE
         else:
             answered_s = loop.time()
-            vars(connection).pop("sendto", None)
+            if connection._nominated.get(1) is NOWHERE:
+                connection._nominated[1] = pair
 
 
 def _socket_lost(connection: Connection, protocol: Any) -> None:
     """A socket has gone, that of a TURN server over TCP for instance: the call waits for another path."""
     if any(pair.protocol is protocol for pair in connection._nominated.values()):
-        vars(connection)["sendto"] = _nowhere
+        connection._nominated[1] = NOWHERE
         if connection._query_consent_task is not None:
             connection._query_consent_task.cancel()
 
 
-async def _nowhere(data: bytes, component: int) -> None:
-    """Send nothing: the connection's `sendto` while it has no path."""
+class _Nowhere:
+    """Stands in for the pair of addresses in use while nothing may be sent; packets that come are taken."""
+
+    remote_addr = ("", 0)
+
+    @property
+    def protocol(self) -> "_Nowhere":
+        return self
+
+    @property
+    def transport(self) -> "_Nowhere":
+        return self
+
+    def sendto(self, data: bytes, address: tuple[str, int]) -> None:
+        pass
+
+    async def send_data(self, data: bytes, address: tuple[str, int]) -> None:
+        pass
+
+
+NOWHERE: Any = _Nowhere()
