@@ -31,6 +31,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.embedded
 	$(BIN)/python -m benchmarks.stand_ins
 	$(BIN)/python -m benchmarks.load
+	$(BIN)/python -m benchmarks.recovery
 
 # Pins stay as they are unless a range in pyproject.toml forbids them; UPGRADE=--upgrade takes the newest.
 lock: $(VENV)/.installed-dev
