@@ -13,11 +13,11 @@ import json
 import os
 from typing import Any
 
-from tests.fakes.openai_server import serve
 from voice_agent.calls.caller import place_call
 from voice_agent.calls.own_server import command, own_server
 from voice_agent.calls.report import measure
 from voice_agent.calls.script import say
+from voice_agent.calls.stand_in_services import serve
 
 UNKNOWN = "please explain the theory of relativity to me"
 
