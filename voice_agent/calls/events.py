@@ -1,8 +1,12 @@
 """What the server tells on the data channel, kept as facts about the call. Pure."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
+
+NETWORK = ("received", "lost", "recovered", "concealed", "late", "gap_ms")
+"""What the event `voice_agent.network` counts anew each time, in packets unless said otherwise."""
 
 
 @dataclass
@@ -47,6 +51,8 @@ class EventLog:
         """By id, in the order in which they were created."""
         self.heard_as: list[HeardAs] = []
         self.errors: list[str] = []
+        self.network: Counter[str] = Counter()
+        """What the server has told of the caller's packets, summed up: received, lost, concealed ..."""
         self.count = 0
 
     @property
@@ -80,6 +86,8 @@ class EventLog:
             self.errors.append(f"the server told: {message}")
         elif type_ == "conversation.item.input_audio_transcription.completed":
             self.heard_as.append(HeardAs(now, str(event.get("transcript", ""))))
+        elif type_ == "voice_agent.network":
+            self.network.update({name: event[name] for name in NETWORK if isinstance(event.get(name), int)})
         elif response_id := _response_id(event):
             response = self.responses.setdefault(response_id, Response(response_id, now))
             try:

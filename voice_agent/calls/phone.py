@@ -19,7 +19,7 @@ from voice_agent.calls.events import EventLog
 from voice_agent.errors import InputError
 from voice_agent.media import aiortc_private
 from voice_agent.media.peer import EVENTS_CHANNEL
-from voice_agent.media.receive import ReceivePath
+from voice_agent.media.receive import ReceivePath, ReceiveStatistics
 from voice_agent.media.track import PacedTrack
 from voice_agent.message import Samples
 from voice_agent.network.relay import Relay
@@ -61,6 +61,11 @@ class Phone:
         channel = self._connection.createDataChannel(EVENTS_CHANNEL)
         channel.on("message", self._event)
         self._connection.addTrack(self._track)
+
+    @property
+    def received(self) -> ReceiveStatistics:
+        """What has become of the agent's packets."""
+        return self._receive.statistics
 
     @property
     def lost_frames(self) -> int:
