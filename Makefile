@@ -26,12 +26,16 @@ test: $(VENV)/.installed-dev browser coturn
 	$(BIN)/mypy
 	$(BIN)/pytest
 
+# Turns that nothing disturbs.
+PLAIN := --interruptions 0 --silences 0 --noises 0
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.receive
 	$(BIN)/python -m benchmarks.embedded
-	$(BIN)/python -m benchmarks.stand_ins
-	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.recovery
+	$(BIN)/voice-agent stress --calls 1 --turns 20 $(PLAIN) --stand-ins 100,150,80
+	$(BIN)/voice-agent stress --calls 1 --turns 20 $(PLAIN) --stand-ins 0,0,0
+	$(BIN)/voice-agent stress --calls 8 --turns 4 --server "$(BIN)/python -m benchmarks.fake_server"
 
 # Pins stay as they are unless a range in pyproject.toml forbids them; UPGRADE=--upgrade takes the newest.
 lock: $(VENV)/.installed-dev

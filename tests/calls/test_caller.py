@@ -273,6 +273,20 @@ def test_a_barge_in_that_comes_too_late_is_told_and_said_after_the_answer() -> N
     assert figures["turns"][0]["voice_to_voice_ms"] > 200
 
 
+def test_a_call_that_takes_too_long_is_ended() -> None:
+    manners = replace(QUICK, call_timeout_s=0.5)
+    _, figures, _ = talk(lambda: ScriptedAgent(reply_s=60), beep(0.1), beep(0.1), manners=manners)
+    assert figures["errors"] == ["not over after 0.5 s: 0 of 2 lines were said"]
+
+
+def test_the_last_voiced_sample_is_that_of_the_voice_not_of_the_noise_after_it() -> None:
+    clean = beep(0.2, tail_s=0.4)
+    noisy = replace(clean, samples=np.maximum(clean.samples, 3000).astype(np.int16), clean=clean.samples)
+    call, _, _ = talk(ScriptedAgent, noisy)
+    voice = call.turns[0].voice
+    assert voice is not None and voice.last < 0.2 * audio.SAMPLE_RATE
+
+
 class Deaf(ScriptedAgent):
     """Speaks on, whoever speaks over it."""
 
@@ -447,6 +461,15 @@ def test_events_that_make_no_sense_are_survived() -> None:
     log.receive(f'{{"type": "voice_agent.latency", "response_id": "r", {latency}}}', 2.0)
     assert log.responses["r"].stages_ms == {"x": 0.0}
     assert log.playing is None
+
+
+def test_what_the_server_tells_of_the_network_adds_up() -> None:
+    log = EventLog()
+    for lost in (1, 2):
+        told = {"received": 49, "lost": lost, "concealed": None, "jitter_ms": 3.5, "gap_ms": 100}
+        log.receive(json.dumps({"type": "voice_agent.network", **told}), 1.0)
+    assert log.network == {"received": 98, "lost": 3, "gap_ms": 200}
+    assert log.errors == []
 
 
 def test_a_reply_is_followed_from_its_making_to_its_end() -> None:

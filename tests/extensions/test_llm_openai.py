@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from extensions.llm._tools import ToolCallPart, ToolCalls
 from extensions.llm.openai import OpenAiLlm
-from tests.fakes.openai_server import FakeOpenAi, serve
+from voice_agent.calls.stand_in_services import FakeOpenAi, serve
 from voice_agent.dialogue.database import open_database
 from voice_agent.dialogue.vertical import Vertical, load_vertical
 from voice_agent.errors import ModelError, TurnError

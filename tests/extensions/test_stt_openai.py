@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from extensions.stt.openai import OpenAiStt
-from tests.fakes.openai_server import FakeOpenAi, serve
+from voice_agent.calls.stand_in_services import FakeOpenAi, serve
 from voice_agent.errors import ModelError
 from voice_agent.message import AudioFrame, Message, SpeechEnded, SpeechStarted, Transcript
 from voice_agent.openai_service import Service

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from extensions.tts.openai import OpenAiTts
-from tests.fakes.openai_server import VOICE_MS_PER_CHAR, serve
 from voice_agent.audio import level_db
+from voice_agent.calls.stand_in_services import VOICE_MS_PER_CHAR, serve
 from voice_agent.errors import ModelError
 from voice_agent.extension import Emit, Extension
 from voice_agent.message import Clause, Failed, Message, Speech

@@ -4,7 +4,8 @@ Any number of them can run in one process; nothing is shared.
 """
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from voice_agent.audio import SAMPLE_RATE
@@ -28,6 +29,8 @@ class Manners:
     """Silence at the ear after which an answer that the server says is over is over."""
     gap_s: float = 0.4
     """Before the next line: people leave 0.2 s on average, and more when they have to think."""
+    call_timeout_s: float = math.inf
+    """For the whole call, after which the caller hangs up."""
 
 
 @dataclass
@@ -43,6 +46,8 @@ class Spoken:
     """Its first frame in the tape of what was sent."""
     interrupted: Response | None = None
     """The reply that it interrupts."""
+    missed: str = ""
+    """Why it interrupts none, though it was to."""
     error: str = ""
 
 
@@ -54,6 +59,8 @@ class Call:
     turns: list[Spoken] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     ended_s: float = 0.0
+    relay: Relay | None = None
+    """The network on the caller's side."""
 
 
 async def place_call(
@@ -63,13 +70,14 @@ async def place_call(
     language: str = "en",
     manners: Manners | None = None,
     network: Profile | None = None,
-    network_seed: int = 1,
+    network_seed: int | str = 1,
+    on_turn: Callable[[], None] = lambda: None,
 ) -> Call:
     """Make a call, through a simulated network if one is given. Raises InputError when it does not come
-    about; what goes wrong later is in `errors`.
+    about; what goes wrong later is in `errors`. `on_turn` is called after each line.
     """
     relay = Relay(network, network_seed) if network else None
-    caller = _Caller(Call(Phone(relay)), manners or Manners())
+    caller = _Caller(Call(Phone(relay), relay=relay), manners or Manners(), on_turn)
     try:
         await caller.call.phone.dial(url, language)
         await caller.converse(lines)
@@ -81,18 +89,34 @@ async def place_call(
 
 
 class _Caller:
-    def __init__(self, call: Call, manners: Manners) -> None:
+    def __init__(self, call: Call, manners: Manners, on_turn: Callable[[], None]) -> None:
         self.call = call
+        self.on_turn = on_turn
         self.phone = call.phone
         self.manners = manners
 
     async def converse(self, lines: Sequence[Line]) -> None:
         loop = asyncio.get_running_loop()
+        timeout_s = self.manners.call_timeout_s
+        try:
+            async with asyncio.timeout(None if math.isinf(timeout_s) else timeout_s):
+                await self._speak(lines)
+        except TimeoutError:
+            self._wrong(f"not over after {timeout_s:g} s", self._progress(lines))
+        self.call.ended_s = loop.time()
+        if self.phone.ended_because:
+            self._wrong(self.phone.ended_because, self._progress(lines))
+
+    def _progress(self, lines: Sequence[Line]) -> str:
+        return f"{len(self.call.turns)} of {len(lines)} lines were said"
+
+    async def _speak(self, lines: Sequence[Line]) -> None:
+        loop = asyncio.get_running_loop()
         if not await self._answered(0.0):
             self._wrong("greeting", self._why("no greeting"))
         for number, line in enumerate(lines, start=1):
-            turn = Spoken(line, voice=voiced(line.samples))
-            turn.interrupted = await self._moment(turn, f"turn {number}")
+            turn = Spoken(line, voice=voiced(line.samples if line.clean is None else line.clean))
+            turn.interrupted = await self._moment(turn)
             if turn.interrupted is None:
                 await self._let_finish(f"before turn {number}")
                 await asyncio.sleep(self.manners.gap_s)
@@ -105,11 +129,8 @@ class _Caller:
             if not await self._answered(turn.begins_s):
                 turn.error = self._why("no answer")
                 self._wrong(f"turn {number}", turn.error)
+            self.on_turn()
         await self._let_finish("the end")
-        self.call.ended_s = loop.time()
-        if self.phone.ended_because:
-            said = f"{len(self.call.turns)} of {len(lines)} lines were said"
-            self._wrong(self.phone.ended_because, said)
 
     async def _answered(self, since_s: float) -> bool:
         """Wait until a reply has begun that was not cut again."""
@@ -141,7 +162,7 @@ class _Caller:
         if not self.phone.ended_because:
             self._wrong(where, f"the agent had not finished after {timeout_s:g} s")
 
-    async def _moment(self, turn: Spoken, where: str) -> Response | None:
+    async def _moment(self, turn: Spoken) -> Response | None:
         """Wait for the moment at which a line interrupts; returns the reply that it interrupts, None where
         it is to wait for the end, or there is nothing to interrupt.
         """
@@ -149,12 +170,12 @@ class _Caller:
             return None
         playing = self.phone.events.playing
         if playing is None or playing.started_s is None:
-            self._wrong(where, "there was no answer to interrupt")
+            turn.missed = "there was no answer to interrupt"
             return None
         lead_s = turn.voice.first / SAMPLE_RATE if turn.voice else 0.0
         wait_s = playing.started_s + turn.line.barge_in_s - lead_s - asyncio.get_running_loop().time()
         if wait_s > 0 and await self.phone.until(lambda: playing.ended_s is not None, wait_s):
-            self._wrong(where, f"the answer had ended before {turn.line.barge_in_s:g} s of it")
+            turn.missed = f"the answer had ended before {turn.line.barge_in_s:g} s of it"
             return None
         return playing
 

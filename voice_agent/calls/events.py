@@ -1,8 +1,12 @@
 """What the server tells on the data channel, kept as facts about the call. Pure."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
+
+NETWORK = ("received", "lost", "recovered", "concealed", "late", "gap_ms")
+"""What the event `voice_agent.network` counts anew each time, in packets unless said otherwise."""
 
 
 @dataclass
@@ -51,6 +55,8 @@ class EventLog:
         self.errors: list[str] = []
         self.copies_wanted = False
         """The server has asked for packets that carry copies."""
+        self.network: Counter[str] = Counter()
+        """What the server has told of the caller's packets, summed up: received, lost, concealed ..."""
         self.count = 0
 
     @property
@@ -88,6 +94,8 @@ class EventLog:
             self.heard_as.append(HeardAs(now, str(event.get("transcript", ""))))
         elif type_ == "voice_agent.connection":
             self.connection.append(str(event.get("state", "")))
+        elif type_ == "voice_agent.network":
+            self.network.update({name: event[name] for name in NETWORK if isinstance(event.get(name), int)})
         elif response_id := _response_id(event):
             response = self.responses.setdefault(response_id, Response(response_id, now))
             try:

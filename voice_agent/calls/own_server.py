@@ -4,10 +4,11 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from voice_agent.errors import InputError
 
@@ -32,6 +33,15 @@ class OwnServer:
             return None
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc(5)
 
+    def memory_mb(self) -> float | None:
+        """Resident memory now, in units of 10^6 bytes; None where the system does not tell."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+        except OSError:
+            return None
+        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+        return int(found[1]) * 1024 / 1e6 if found else None
+
 
 def command(graph: str = "", network: str = "", network_seed: int = 1) -> list[str]:
     """The command line of a server on a free port; its calls pass through `network`, if one is named."""
@@ -42,23 +52,39 @@ def command(graph: str = "", network: str = "", network_seed: int = 1) -> list[s
 
 
 @asynccontextmanager
-async def own_server(arguments: Sequence[str]) -> AsyncIterator[OwnServer]:
-    """Start a server, yield it when it takes calls, stop it. Its log goes to this process's stderr.
+async def own_server(
+    arguments: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cores: Collection[int] = (),
+    log: IO[bytes] | None = None,
+    ready: re.Pattern[str] = READY,
+) -> AsyncIterator[OwnServer]:
+    """Start a server, yield it when it takes calls, stop it.
 
-    Raises InputError when it ends or stays silent instead.
+    `env` replaces the environment, `cores` are the processors it may use, `log` takes its stderr, else this
+    process's does; with a log it also is out of reach of the terminal's Ctrl-C, so that the calls on it
+    end before it does. `ready` finds the address in what it prints.
+
+    Raises InputError when it ends or stays silent instead of taking calls.
     """
-    process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *arguments, stdout=asyncio.subprocess.PIPE, stderr=log, env=env, start_new_session=log is not None
+    )
     assert process.stdout is not None
+    if cores:
+        os.sched_setaffinity(process.pid, cores)  # at once, before it has threads or counts the cores
     reading: asyncio.Task[None] | None = None
     try:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                url = await _url(process.stdout)
+                url = await _url(process.stdout, ready)
         except TimeoutError as error:
             raise InputError(f"the server did not start within {START_TIMEOUT_S:g} s") from error
         if url is None:
             status = await process.wait()
-            raise InputError(f"the server did not start (exit status {status}); it says why above")
+            why = f": {_last_line(Path(log.name))}" if log else "; it says why above"
+            raise InputError(f"the server did not start (exit status {status}){why}")
         reading = asyncio.create_task(_read_on(process.stdout))
         yield OwnServer(url, process.pid)
     finally:
@@ -74,10 +100,15 @@ async def own_server(arguments: Sequence[str]) -> AsyncIterator[OwnServer]:
             await reading
 
 
-async def _url(stdout: asyncio.StreamReader) -> str | None:
+def _last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "it did not say why"
+
+
+async def _url(stdout: asyncio.StreamReader, ready: re.Pattern[str]) -> str | None:
     """Read up to the line that tells the address; None if the output ends before."""
     async for line in stdout:
-        if found := READY.match(line.decode("utf-8", "replace")):
+        if found := ready.match(line.decode("utf-8", "replace")):
             return found[1]
     return None
 

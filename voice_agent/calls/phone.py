@@ -24,7 +24,7 @@ from voice_agent.ice_servers import ICE_PATH
 from voice_agent.media import aiortc_private, fragment, negotiation
 from voice_agent.media.ice import RestartableIce
 from voice_agent.media.peer import EVENTS_CHANNEL
-from voice_agent.media.receive import ReceivePath
+from voice_agent.media.receive import ReceivePath, ReceiveStatistics
 from voice_agent.media.red import Block
 from voice_agent.media.rtp_link import RtpLink
 from voice_agent.message import Samples
@@ -74,6 +74,11 @@ class Phone:
         self._packet_s = self._restarted_s = 0.0
         self._restarting: asyncio.Task[None] | None = None
         self._connection: RTCPeerConnection | None = None
+
+    @property
+    def received(self) -> ReceiveStatistics:
+        """What has become of the agent's packets."""
+        return self._receive.statistics
 
     @property
     def lost_frames(self) -> int:

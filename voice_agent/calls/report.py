@@ -30,6 +30,7 @@ def measure(call: Call) -> Report:
     greeted_s = phone.heard.first_audible(phone.offered_s, begins_s[0])
     turns = [turn.report() for turn in measured]
     barge_ins = [turn.barge_in() for turn in measured if turn.spoken.interrupted is not None]
+    missed = [f"turn {turn.number}: {turn.spoken.missed}" for turn in measured if turn.spoken.missed]
     return {
         "answer_ms": _ms(phone.offered_s, greeted_s),
         "connect_ms": _ms(phone.offered_s, phone.connected_s),
@@ -40,7 +41,13 @@ def measure(call: Call) -> Report:
         "lost_frames": phone.lost_frames,
         "late_frames": ear.late_frames(phone.heard.times, phone.heard.slots),
         "own_late_frames": phone.own_late_frames,
-        "errors": [*call.errors, *phone.events.errors, *map(_not_given_way, filter(_ignored, barge_ins))],
+        "missed": missed,
+        "errors": [
+            *call.errors,
+            *missed,
+            *phone.events.errors,
+            *map(_not_given_way, filter(_ignored, barge_ins)),
+        ],
         "summary": {
             "voice_to_voice_ms": spread([turn["voice_to_voice_ms"] for turn in turns]),
             "duck_ms": spread([barge_in["duck_ms"] for barge_in in barge_ins]),

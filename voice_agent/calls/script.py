@@ -25,6 +25,8 @@ class Line:
     barge_in_s: float | None = None
     """Begin that long into the agent's answer to the utterance before, or into its greeting; None waits
     until the agent has finished."""
+    clean: Samples | None = None
+    """The voice alone, of the same length, where `samples` hold noise too: what is voiced is asked of it."""
 
 
 async def write(parts: Iterable[tuple[str, str]], language: str = "en", voice: str = "") -> list[Line]:

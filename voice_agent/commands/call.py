@@ -3,17 +3,17 @@
 import argparse
 import asyncio
 import json
-import os
 import shlex
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voice_agent.commands import network
-from voice_agent.errors import InputError
+from voice_agent.commands.files import expect_writable, write
+from voice_agent.commands.option_types import duration
 
 if TYPE_CHECKING:
     from voice_agent.calls.own_server import OwnServer
@@ -44,7 +44,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("--json", metavar="FILE", help="write the report there as JSON; - for stdout alone")
     parser.add_argument("--record", type=Path, metavar="FILE.wav", help="caller left, agent right")
     parser.add_argument(
-        "--timeout", type=_seconds, default=10.0, metavar="S",
+        "--timeout", type=duration, default=10.0, metavar="S",
         help="how long to wait for an answer to begin (default: %(default)g)",
     )  # fmt: skip
     network.add_options(parser)
@@ -65,24 +65,15 @@ class _InOrder(argparse.Action):
         namespace.script = [*namespace.script, *((self.option_strings[0], value) for value in given)]
 
 
-def _seconds(value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"expected seconds, more than 0, got {value}")
-    return seconds
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Make the call and tell what it was like."""
+    from voice_agent.calls.loop import loop_factory
     from voice_agent.calls.report import lines
 
     for file in (arguments.record, arguments.json):
         if file and file != "-":
-            _expect_writable(Path(file))
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            expect_writable(Path(file))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         report = runner.run(_call(arguments))
     text = json.dumps(report, ensure_ascii=False, indent=2)
     if arguments.json == "-":
@@ -90,27 +81,17 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(*lines(report), sep="\n")
         if arguments.json:
-            _write(Path(arguments.json), lambda path: path.write_text(text + "\n", encoding="utf-8"))
+            write(Path(arguments.json), lambda path: path.write_text(text + "\n", encoding="utf-8"))
     return 1 if report["errors"] else 0
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where there is one: under load its timers are late less often."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
-
-
 async def _call(arguments: argparse.Namespace) -> dict[str, Any]:
+    from voice_agent.calls import script as scripts
     from voice_agent.calls.caller import Manners, place_call
     from voice_agent.calls.report import measure, record
-    from voice_agent.calls.script import write
     from voice_agent.network.profile import load
 
-    script = await write(arguments.script, arguments.language, arguments.voice)
+    script = await scripts.write(arguments.script, arguments.language, arguments.voice)
     manners = Manners(answer_timeout_s=arguments.timeout)
     profile = load(arguments.network) if arguments.network else None
     async with _server(arguments) as (url, server):
@@ -123,7 +104,7 @@ async def _call(arguments: argparse.Namespace) -> dict[str, Any]:
         lasted_s, used_s = time.monotonic() - begun_s, server.cpu_s() if server else None
     report = measure(call)
     if arguments.record:
-        _write(arguments.record, lambda path: record(call, path))
+        write(arguments.record, lambda path: record(call, path))
     if cpu_s is not None and used_s is not None:
         report["server_cpu_s_per_minute"] = round((used_s - cpu_s) / lasted_s * 60, 2)
     return report | {"command": shlex.join(["voice-agent", *sys.argv[1:]])}
@@ -140,20 +121,3 @@ async def _server(arguments: argparse.Namespace) -> "AsyncIterator[tuple[str, Ow
     serve = command(arguments.graph, arguments.network, arguments.network_seed)
     async with own_server(serve) as server:
         yield server.url, server
-
-
-def _expect_writable(path: Path) -> None:
-    """Raise InputError before the call, not after it, when it would be of no use."""
-    if path.is_dir():
-        raise InputError(f"{path}: cannot be written: it is a folder")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: cannot be written: there is no folder {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise InputError(f"{path}: cannot be written: permission denied")
-
-
-def _write(path: Path, write: Any) -> None:
-    try:
-        write(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error

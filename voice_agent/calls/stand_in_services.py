@@ -1,6 +1,6 @@
 """A stand-in for the OpenAI API with known delays and, by model name, known faults.
 
-    python -m tests.fakes.openai_server --port 0 --stt-ms 100 --llm-ms 150 --tts-ms 80
+    python -m voice_agent.calls.stand_in_services --port 0 --stt-ms 100 --llm-ms 150 --tts-ms 80
 
 or, in a test, `with serve(llm_ms=20) as fake: ... fake.url ... fake.requests`.
 
@@ -81,6 +81,8 @@ class FakeOpenAi:
     url: str = ""
     """The base_url, once it is served."""
     requests: list[Recorded] = field(default_factory=list)
+    """Kept only where `records`."""
+    records: bool = True
     arrivals: "queue.SimpleQueue[str]" = field(default_factory=queue.SimpleQueue)
     """The path of each request, to wait for it."""
     disconnects: "queue.SimpleQueue[str]" = field(default_factory=queue.SimpleQueue)
@@ -245,7 +247,7 @@ def make_app(fake: FakeOpenAi) -> Starlette:
                     "param": None,
                 }
                 return JSONResponse({"error": error}, status_code=int(status[1]))
-            return _Streamed(service(fake, asked), media_type, lambda: fake.disconnects.put(asked.path))
+            return _Streamed(service(fake, asked), media_type, lambda: _note_departure(fake, asked.path))
 
         return answer
 
@@ -256,6 +258,11 @@ def make_app(fake: FakeOpenAi) -> Starlette:
         Route("/v1/audio/speech", endpoint(_speak, "application/octet-stream"), methods=["POST"]),
     ]
     return Starlette(routes=routes)
+
+
+def _note_departure(fake: FakeOpenAi, path: str) -> None:
+    if fake.records:
+        fake.disconnects.put(path)
 
 
 async def _record(fake: FakeOpenAi, request: Request) -> Recorded:
@@ -270,8 +277,9 @@ async def _record(fake: FakeOpenAi, request: Request) -> Recorded:
     port = request.client.port if request.client else 0
     fake._loop = asyncio.get_running_loop()
     recorded = Recorded(request.url.path, fields, port, received_s)
-    fake.requests.append(recorded)
-    fake.arrivals.put(recorded.path)
+    if fake.records:
+        fake.requests.append(recorded)
+        fake.arrivals.put(recorded.path)
     return recorded
 
 
@@ -359,7 +367,9 @@ def main() -> None:
     for name in ("transcript", "reply"):
         parser.add_argument(f"--{name}", default=getattr(FakeOpenAi, name))
     settings = vars(parser.parse_args())
-    with _listen(settings.pop("port"), fake := FakeOpenAi(**settings)) as (server, listener):
+    port = settings.pop("port")
+    fake = FakeOpenAi(**settings, records=False)  # nobody looks at them, and a long run would fill memory
+    with _listen(port, fake) as (server, listener):
         print(fake.url, flush=True)  # noqa: T201
         server.run(sockets=[listener])
 

@@ -1,1 +1,0 @@
-"""Stand-ins for services, which speak the real protocols."""
