@@ -31,6 +31,7 @@ PLAIN := --interruptions 0 --silences 0 --noises 0
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.receive
+	$(BIN)/python -m benchmarks.endpoint
 	$(BIN)/python -m benchmarks.embedded
 	$(BIN)/python -m benchmarks.recovery
 	$(BIN)/voice-agent stress --calls 1 --turns 20 $(PLAIN) --stand-ins 100,150,80
