@@ -41,18 +41,16 @@ class IceFragment:
 
 
 def read(text: str) -> IceFragment:
-    """A fragment from its text. Raises InputError that says what it lacks."""
+    """A fragment from its text. One without candidates is none the worse: a network on the way may have taken
+    them out. Raises InputError that says what it lacks."""
     lines = [line.strip() for line in text.splitlines()]
     ufrag, password = _value(lines, "a=ice-ufrag:"), _value(lines, "a=ice-pwd:")
-    candidates = _candidates(lines)
-    if not candidates and END not in lines and not password:
-        said = "with a=candidate lines, or with a new a=ice-ufrag and a=ice-pwd"
-        raise InputError(f"expected an SDP fragment {said}, got {_quoted(text)}")
     if not UFRAG.fullmatch(ufrag):
-        raise InputError(f"expected a line a=ice-ufrag of 4 to 256 ice-chars, got {_quoted(ufrag)}")
+        said = "expected an SDP fragment with a line a=ice-ufrag of 4 to 256 ice-chars"
+        raise InputError(f"{said}, got {_quoted(ufrag or text)}")
     if password and not PASSWORD.fullmatch(password):
         raise InputError(f"expected a line a=ice-pwd of 22 to 256 ice-chars, got {len(password)} characters")
-    return IceFragment(ufrag, password, candidates, END in lines, _value(lines, "a=mid:")[:32] or "0")
+    return IceFragment(ufrag, password, _candidates(lines), END in lines, _value(lines, "a=mid:")[:32] or "0")
 
 
 def without_candidates(offer: str) -> tuple[str, IceFragment]:
