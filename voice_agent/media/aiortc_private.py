@@ -1,4 +1,4 @@
-"""The only place that touches what aiortc keeps private; written for aiortc 1.16.
+"""With `aiortc_guards`, the only place that touches what aiortc keeps private; written for aiortc 1.16.
 
 aiortc's own receive path adds 81 ms (four frames of jitter buffer) and, after one lost packet, 280 ms
 for the rest of the call; its decoder gives 48 kHz stereo. Here packets are taken from the receiver

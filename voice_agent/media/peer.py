@@ -8,7 +8,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
 from voice_agent.errors import InputError
-from voice_agent.media import aiortc_private
+from voice_agent.media import aiortc_guards, aiortc_private
 from voice_agent.media.track import PacedTrack
 from voice_agent.message import Samples
 
@@ -30,6 +30,7 @@ class Peer:
         on_state: Callable[[str], None],
     ) -> None:
         aiortc_private.allow_loopback()
+        aiortc_guards.install()
         self.track = PacedTrack(source)
         self.has_events = False
         """The offer has a data channel."""
