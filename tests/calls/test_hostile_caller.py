@@ -3,6 +3,7 @@
 import asyncio
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import google_crc32c
@@ -11,7 +12,9 @@ from aiortc.rtp import RTCP_PSFB_APP, RtcpByePacket, RtcpPsfbPacket, RtpPacket
 
 from tests.calls.peers import Beeper, Caller
 from tests.calls.test_webrtc_client import a_call
+from voice_agent.errors import InputError
 from voice_agent.media import aiortc_guards
+from voice_agent.media.peer import MAX_CANDIDATES, MAX_UNSENT_BYTES
 
 OPUS = 96
 """The payload type that aiortc offers for it."""
@@ -119,3 +122,39 @@ def test_what_a_caller_can_make_the_server_remember_has_an_end() -> None:
             assert max(waiting) <= aiortc_guards.MAX_FRAGMENTS
 
     asyncio.run(main())
+
+
+def test_an_offer_and_its_candidates_have_a_limit() -> None:
+    async def main() -> None:
+        sdp = (Path(__file__).parents[1] / "data" / "sdp" / "firefox.sdp").read_text()
+        candidate = "a=candidate:9 1 UDP 1 127.0.0.1 9 typ host\n"
+        async with a_call() as (_, session, _):
+            client: Any = session.nodes["client"].extension
+            with pytest.raises(InputError, match="at most 8 sections, got 22"):
+                await client.answer(sdp + "m=video 0 UDP/TLS/RTP/SAVPF 120\n" * 20)
+            with pytest.raises(InputError, match="at most 64 ICE candidates"):
+                await client.answer(sdp + candidate * MAX_CANDIDATES)
+            await client.add_candidates(candidate * MAX_CANDIDATES)
+            with pytest.raises(InputError, match="at most 64 ICE candidates"):
+                await client.add_candidates(candidate)
+
+    asyncio.run(main())
+
+
+def test_events_that_a_caller_does_not_take_are_not_kept_without_end() -> None:
+    async def main() -> None:
+        async with a_call() as (caller, session, _):
+            client: Any = session.nodes["client"].extension
+            association: Any = caller.connection.sctp
+            association._handle_data = ignore  # so that nothing is acknowledged
+            association.transport._data_receiver = association
+            text = "x" * 60_000
+            for _ in range(100):
+                client._peer.send(text)
+            assert client._peer._channel.bufferedAmount <= MAX_UNSENT_BYTES + len(text)
+
+    asyncio.run(main())
+
+
+async def ignore(data: bytes) -> None:
+    """In place of what reads SCTP."""

@@ -5,6 +5,7 @@ import asyncio
 import inspect
 import struct
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ import aioice
 import pylibsrtp
 import pytest
 from aioice import stun
-from aiortc import rtcsctptransport
+from aiortc import RTCPeerConnection, RTCSessionDescription, rtcsctptransport
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpsender import RTCRtpSender
 from aiortc.rtcsctptransport import DataChunk, RTCSctpTransport, SackChunk, encode_params
@@ -39,6 +40,7 @@ def test_the_parts_are_called_where_we_put_the_guards() -> None:
         (RTCSctpTransport, "await self._receive_sack_chunk(chunk)"),
         (RTCSctpTransport, "self._get_inbound_stream(chunk.stream_id)"),
         (rtcsctptransport.BaseParamsChunk, "= decode_params(body)"),
+        (RTCPeerConnection, "for transceiver in self.__transceivers:"),
         (aioice.ice.StunProtocol, "stun.parse_message(data)"),
         (aioice.ice.StunProtocol, "self.receiver.data_received(data, "),
         (aioice.Connection, "self.check_incoming(message, addr, protocol)"),
@@ -180,5 +182,18 @@ def test_a_sack_of_more_than_was_sent_is_ignored(monkeypatch: pytest.MonkeyPatch
         association._last_sacked_tsn = (before - 1) % 2**32
         await association._receive_sack_chunk(chunk)
         assert association._last_sacked_tsn == (before - 1) % 2**32
+
+    asyncio.run(main())
+
+
+def test_a_connection_is_closed_although_its_offer_was_broken() -> None:
+    async def main() -> None:
+        connection = RTCPeerConnection()
+        sdp = (Path(__file__).parents[1] / "data" / "sdp" / "safari.sdp").read_text()
+        sound = sdp[: sdp.index("m=application")]
+        broken = sound.replace("a=mid:0", "a=mid:1")  # the group's first section is missing
+        await connection.setRemoteDescription(RTCSessionDescription(broken, "offer"))
+        assert [each.receiver.transport for each in connection.getTransceivers()] == [None]
+        await connection.close()
 
     asyncio.run(main())

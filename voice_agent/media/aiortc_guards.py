@@ -6,6 +6,7 @@ Both are pure Python on the loop of all calls, and take some of what comes from 
 - an SCTP SACK that reports 65535 packets 370 times: seconds of work for one packet, and so for a NACK;
 - a packet whose parser raises anything but ValueError, an empty datagram: the DTLS loop ends, the call with
   it, and the log has a traceback (the empty datagram may be sent by anybody who knows the port);
+- an offer that breaks off in the middle: the connection cannot be closed, and keeps what it has;
 - numbers that the sender chooses, as keys of tables without an end: SSRCs, SCTP streams, addresses.
 
 `tests/unit/test_aiortc_guards.py` shows each of them, and fails clearly when a new aiortc moves these parts.
@@ -20,7 +21,7 @@ from typing import Any
 import aioice.ice
 import aioice.stun
 import pylibsrtp
-from aiortc import rtcsctptransport
+from aiortc import RTCPeerConnection, rtcsctptransport
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpsender import RTCRtpSender
 from aiortc.rtcsctptransport import RTCSctpTransport
@@ -46,6 +47,7 @@ def install() -> None:
     _guard_handlers()
     _guard_sources()
     _guard_sctp()
+    _guard_close()
 
 
 # --- datagrams, from anybody ---
@@ -194,3 +196,18 @@ def decode_params(body: bytes) -> list[tuple[int, bytes]]:
         params.append((kind, body[at + 4 : at + length]))
         at += length + -length % 4
     return params
+
+
+# --- offers ---
+
+
+def _guard_close() -> None:
+    connection: Any = RTCPeerConnection
+    close = connection.close
+
+    async def close_what_there_is(self: Any) -> None:
+        transceivers = self._RTCPeerConnection__transceivers
+        transceivers[:] = [each for each in transceivers if each.receiver.transport is not None]
+        await close(self)
+
+    connection.close = close_what_there_is

@@ -15,6 +15,12 @@ from voice_agent.message import Samples
 log = logging.getLogger(__name__)
 EVENTS_CHANNEL = "oai-events"
 MAX_EVENT_BYTES = 256 * 1024
+MAX_UNSENT_BYTES = 1024 * 1024
+"""Of events that a caller does not take; more are not sent."""
+MAX_SECTIONS = 8
+"""Of an offer: sound, events, and video that is declined."""
+MAX_CANDIDATES = 64
+"""In an offer, and in all trickled fragments; a machine with many networks has some dozen."""
 
 
 class Peer:
@@ -38,6 +44,8 @@ class Peer:
         self._on_event = on_event
         self._on_open = on_open
         self._channel: Any = None
+        self._candidates = 0
+        """Trickled so far."""
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connection.on("datachannel", self._opened)
         self._connection.on("connectionstatechange", lambda: on_state(self._connection.connectionState))
@@ -66,6 +74,9 @@ class Peer:
         for line in fragment.splitlines():
             if not line.startswith("a=candidate:"):
                 continue
+            self._candidates += 1
+            if self._candidates > MAX_CANDIDATES:
+                raise InputError(f"expected at most {MAX_CANDIDATES} ICE candidates in a call, got more")
             try:
                 candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
                 candidate.sdpMLineIndex = 0
@@ -75,8 +86,13 @@ class Peer:
 
     def send(self, text: str) -> None:
         """Send an event, if the caller's data channel is open."""
-        if self._channel is not None and self._channel.readyState == "open":
-            self._channel.send(text)
+        channel = self._channel
+        if channel is None or channel.readyState != "open":
+            return
+        if channel.bufferedAmount > MAX_UNSENT_BYTES:
+            log.debug("an event was not sent: the caller does not take them")
+            return
+        channel.send(text)
 
     async def close(self) -> None:
         """End the connection and everything in it."""
@@ -101,6 +117,11 @@ def _check(offer: str) -> bool:
         description = SessionDescription.parse(offer)
     except Exception as error:  # the parser fails in as many ways as a text can be broken
         raise InputError(f"expected an SDP offer, got text that is none ({type(error).__name__})") from error
+    if len(description.media) > MAX_SECTIONS:
+        got = len(description.media)
+        raise InputError(f"expected an SDP offer of at most {MAX_SECTIONS} sections, got {got}")
+    if sum(len(media.ice_candidates) for media in description.media) > MAX_CANDIDATES:
+        raise InputError(f"expected an SDP offer with at most {MAX_CANDIDATES} ICE candidates, got more")
     audio = [media for media in description.media if media.kind == "audio" and media.port]
     if not audio:
         raise InputError("expected an SDP offer with an audio section, got one without")
