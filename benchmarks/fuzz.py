@@ -11,7 +11,6 @@ memory are of these rounds. An input that crashes or takes more than HANG_S is s
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -19,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks.memory import resident_kb
 
 HANG_S = 5
 MEMORY_MB = 2048
@@ -106,12 +107,6 @@ def again(name: str, corpus: str) -> None:
     print(json.dumps({"again": runs, "slowest_ms": round(slowest_ms, 1), "grown_kb": grown_kb}))  # noqa: T201
 
 
-def resident_kb() -> int:
-    """Memory of this process that is in use, as the system counts it."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
-
-
 def main() -> None:
     if sys.argv[1:2] == ["--worker"]:
         work, *rest = sys.argv[2:]
@@ -126,7 +121,9 @@ def main() -> None:
     parser.add_argument(
         "--target", choices=sorted(TARGETS), action="append", help="only this; may be given again"
     )
-    parser.add_argument("--findings", type=Path, default=Path("findings"), help="folder for inputs that fail")
+    parser.add_argument(
+        "--findings", type=Path, default=Path("tests/artifacts/fuzz"), help="folder for inputs that fail"
+    )
     arguments = parser.parse_args()
     arguments.findings.mkdir(parents=True, exist_ok=True)
     names = arguments.target or list(TARGETS)

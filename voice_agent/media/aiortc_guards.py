@@ -208,6 +208,8 @@ def _guard_close() -> None:
     async def close_what_there_is(self: Any) -> None:
         transceivers = self._RTCPeerConnection__transceivers
         transceivers[:] = [each for each in transceivers if each.receiver.transport is not None]
+        if self.sctp is not None and self.sctp.transport is None:
+            self._RTCPeerConnection__sctp = None
         await close(self)
 
     connection.close = close_what_there_is
