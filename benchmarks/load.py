@@ -20,6 +20,7 @@ from tests.calls.peers import Caller
 from voice_agent import audio
 from voice_agent.calls.own_server import own_server
 from voice_agent.calls.report import machine
+from voice_agent.media.red import Block
 from voice_agent.message import Samples
 from voice_agent.testing import silence, tone
 
@@ -32,9 +33,9 @@ class ListeningCaller(Caller):
 
     arrivals: list[tuple[int, float]] = field(default_factory=list)
 
-    def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
+    def _packet(self, sequence: int, timestamp: int, payload: bytes, copies: tuple[Block, ...]) -> None:
         self.arrivals.append((sequence, asyncio.get_running_loop().time()))
-        super()._packet(sequence, timestamp, payload)
+        super()._packet(sequence, timestamp, payload, copies)
 
     def figures(self) -> dict[str, int]:
         """Frames that should have come, came late, did not come."""

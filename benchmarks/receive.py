@@ -2,10 +2,11 @@
 
     python -m benchmarks.receive --seconds 60 --json FILE
 
-In memory and in simulated time: nothing waits, only the processor time is real. Both are driven through
-aiortc's own `RTCRtpReceiver._handle_rtp_packet`. Stock aiortc then has its jitter buffer and its decoder,
-without the thread and the queue between them, which are in its favour; and a resampler from its 48 kHz
-stereo to the 16 kHz mono that both must deliver. Ours is polled every 20 ms besides, as the client does.
+In memory and in simulated time: nothing waits, only the processor time is real, from a packet's bytes on.
+Stock aiortc has its receiver, jitter buffer and decoder, without the thread and the queue between them, which
+are in its favour; and a resampler from its 48 kHz stereo to the 16 kHz mono that both must deliver. Ours is
+polled every 20 ms besides, as the client does; `ours+RED` has the same voice with a whole copy of each packet
+in the next one.
 
 A packet of 20 ms is sent when its last sample has been recorded, is lost or not (independently), and is
 on its way for |N(0, jitter)| milliseconds, so that packets overtake each other. Columns:
@@ -13,6 +14,7 @@ on its way for |N(0, jitter)| milliseconds, so that packets overtake each other.
 - delay: from sending a packet to handing on its sound, real or filled in; of ours a frame counts when it is
   handed on first. `way` is the part that the network has used.
 - back: after one lost packet, without jitter, how long the delay is larger than before
+- recovered: packets played from a copy, also those that came later themselves
 - absent: frames of which nothing was ever handed on, neither sound nor filling
 - discarded: packets that did arrive and whose sound was never handed on
 """
@@ -29,20 +31,18 @@ from typing import Any
 
 import av
 import numpy as np
-import numpy.typing as npt
 from aiortc import RTCRtpReceiver
 from aiortc.codecs import get_decoder
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtpPacket
 
-from voice_agent import audio
+from benchmarks.packets import TICKS, TYPES, Floats, Scenario, Stream, encode, stream, voice
 from voice_agent.audio import FRAME_S, SAMPLE_RATE
 from voice_agent.calls.report import machine
-from voice_agent.media.aiortc_private import RTP_CLOCK, take_packets
-from voice_agent.media.opus import OpusEncoder
+from voice_agent.media import rtp
 from voice_agent.media.receive import ReceivePath
+from voice_agent.media.rtp_link import blocks
 from voice_agent.media.slots import Frame
-from voice_agent.message import Samples
 
 LOSSES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.10)
 JITTERS_MS = (0, 10, 20)
@@ -50,26 +50,6 @@ TAIL = 25
 """Packets at the end that are not counted, as both paths may still hold them."""
 TICK_PHASE_S = 0.007
 """The poll's place between two packets."""
-PAYLOAD_TYPE = 111
-TICKS = round(FRAME_S * RTP_CLOCK)
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A network."""
-
-    loss: float
-    jitter_ms: int
-    one_lost: bool = False
-    """Only one packet is lost, after a fifth of the time."""
-
-    @property
-    def name(self) -> str:
-        loss = "1 packet" if self.one_lost else f"{self.loss:.1%}"
-        return f"{loss}, {self.jitter_ms} ms"
-
-
 CLEAN = Scenario(0.0, 0)
 ONE_LOST = Scenario(0.0, 0, one_lost=True)
 LOSSY = Scenario(0.05, 10)
@@ -95,21 +75,6 @@ class Figures:
     cpu_s_per_minute: float
 
 
-@dataclass
-class Stream:
-    """What a caller sends, and when it arrives."""
-
-    packets: list[RtpPacket]
-    sent_s: Floats
-    arrival_s: Floats
-    """inf for what is lost."""
-
-    def arrivals(self) -> list[int]:
-        """The packets that arrive, in the order in which they do."""
-        order = np.argsort(self.arrival_s, kind="stable")
-        return [int(i) for i in order if np.isfinite(self.arrival_s[i])]
-
-
 @dataclass(frozen=True)
 class HandedOn:
     """A frame that a path has delivered."""
@@ -120,44 +85,6 @@ class HandedOn:
     real: bool
 
 
-def voice(seconds: float, seed: int) -> Samples:
-    """Syllables, two a second: pulse trains of moving pitch, with a pause after every few, and some noise."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    phase = np.cumsum(120 + 30 * np.sin(2 * np.pi * 0.7 * t)) / SAMPLE_RATE
-    pulses = sum(np.sin(2 * np.pi * k * phase) / k for k in range(1, 20))
-    level = np.clip(np.sin(2 * np.pi * 2 * t), 0, 1) * (np.sin(2 * np.pi * 0.25 * t) > -0.5)
-    return audio.to_int16(0.1 * pulses * level + 0.0005 * rng.standard_normal(len(t)))
-
-
-def encode(samples: Samples) -> list[RtpPacket]:
-    """Packets of 20 ms at 32 kbit/s with in-band FEC: what a browser sends that is asked for it."""
-    encoder = OpusEncoder()
-    packets = []
-    for number, frame in enumerate(audio.frames(samples)):
-        packet = RtpPacket(
-            payload_type=PAYLOAD_TYPE, sequence_number=number & 0xFFFF, timestamp=number * TICKS, ssrc=1
-        )
-        packet.payload = encoder.encode(frame)
-        packets.append(packet)
-    return packets
-
-
-def stream(packets: list[RtpPacket], scenario: Scenario, seed: int) -> Stream:
-    """The packets on a network; the first and the last always arrive."""
-    rng = np.random.default_rng(seed)
-    sent_s: Floats = np.arange(1, len(packets) + 1, dtype=np.float64) * FRAME_S
-    way_s: Floats = np.abs(rng.normal(0, 1, len(packets))) * scenario.jitter_ms / 1000
-    arrival_s = sent_s + way_s
-    lost = rng.random(len(packets)) < scenario.loss
-    if scenario.one_lost:
-        lost[len(packets) // 5] = True
-    lost[0] = lost[-1] = False
-    arrival_s[0] = sent_s[0]
-    arrival_s[lost] = np.inf
-    return Stream(packets, sent_s, arrival_s)
-
-
 def receiver() -> Any:
     """An aiortc receiver that knows Opus and has no connection."""
 
@@ -165,8 +92,8 @@ def receiver() -> Any:
         state = "connected"
 
     made: Any = RTCRtpReceiver("audio", Transport())  # type: ignore[arg-type]
-    made._RTCRtpReceiver__codecs[PAYLOAD_TYPE] = RTCRtpCodecParameters(
-        mimeType="audio/opus", clockRate=RTP_CLOCK, channels=2, payloadType=PAYLOAD_TYPE
+    made._RTCRtpReceiver__codecs[TYPES.opus] = RTCRtpCodecParameters(
+        mimeType="audio/opus", clockRate=rtp.CLOCK, channels=2, payloadType=TYPES.opus
     )
     return made
 
@@ -176,12 +103,12 @@ async def stock(network: Stream) -> tuple[list[HandedOn], ReceivePath | None]:
     path = receiver()
     path._RTCRtpReceiver__decoder_thread = object()  # it only asks whether there is one
     queue = path._RTCRtpReceiver__decoder_queue
-    decoder = get_decoder(path._RTCRtpReceiver__codecs[PAYLOAD_TYPE])
+    decoder = get_decoder(path._RTCRtpReceiver__codecs[TYPES.opus])
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     out = []
     for number in network.arrivals():
         now = float(network.arrival_s[number])
-        await path._handle_rtp_packet(network.packets[number], round(now * 1000))
+        await path._handle_rtp_packet(RtpPacket.parse(network.datagrams[number]), round(now * 1000))
         while not queue.empty():
             _, encoded = queue.get()
             for frame in decoder.decode(encoded):
@@ -193,18 +120,14 @@ async def stock(network: Stream) -> tuple[list[HandedOn], ReceivePath | None]:
 
 
 async def ours(network: Stream) -> tuple[list[HandedOn], ReceivePath | None]:
-    """`voice_agent.media.receive`, in aiortc's receiver."""
-    path, handler = ReceivePath(), receiver()
+    """`voice_agent.media`, as a call has it from the datagram on."""
+    path = ReceivePath()
     out: list[HandedOn] = []
     now = 0.0
 
     def keep(frames: list[Frame]) -> None:
         out.extend(HandedOn(frame.slot, now, not frame.gap) for frame in frames)
 
-    def on_packet(sequence: int, timestamp: int, payload: bytes) -> None:
-        keep(path.push(sequence, timestamp, payload, now))
-
-    take_packets(handler, on_packet)
     tick_s = TICK_PHASE_S
     for number in network.arrivals():
         arrival_s = float(network.arrival_s[number])
@@ -212,7 +135,9 @@ async def ours(network: Stream) -> tuple[list[HandedOn], ReceivePath | None]:
             now, tick_s = tick_s, tick_s + FRAME_S
             keep(path.poll(now))
         now = arrival_s
-        await handler._handle_rtp_packet(network.packets[number], round(now * 1000))
+        packet = rtp.parse(network.datagrams[number])
+        *copies, own = blocks(packet, TYPES)
+        keep(path.push(packet.sequence_number, packet.timestamp, own.payload, now, copies))
     return out, path
 
 
@@ -223,7 +148,7 @@ async def measure(
     began_s = time.process_time()
     handed_on, path = await drive(network)
     cpu_s = time.process_time() - began_s
-    count = len(network.packets) - TAIL
+    count = len(network.datagrams) - TAIL
     first: dict[int, float] = {}
     real = set()
     for frame in handed_on:
@@ -249,7 +174,7 @@ async def measure(
         delay_p95_ms=round(float(np.percentile(delays_ms, 95)), 1),
         way_p50_ms=round(float(np.percentile(way_ms, 50)), 1),
         back_s=_back(counted, delays_ms) if scenario == ONE_LOST else None,
-        cpu_s_per_minute=round(cpu_s / (len(network.packets) * FRAME_S) * 60, 3),
+        cpu_s_per_minute=round(cpu_s / (len(network.datagrams) * FRAME_S) * 60, 3),
     )
 
 
@@ -275,19 +200,21 @@ def scenarios() -> list[Scenario]:
 
 async def run(seconds: float, seed: int) -> list[Figures]:
     """All figures, stock aiortc's and ours in turn."""
-    packets = encode(voice(seconds, seed))
+    sound = voice(seconds, seed)
+    packets, with_copies = encode(sound), encode(sound, "RED")
     figures = []
     for scenario in scenarios():
         network = stream(packets, scenario, seed)
         figures.append(await measure(stock, network, scenario, "aiortc"))
         figures.append(await measure(ours, network, scenario, "ours"))
+        figures.append(await measure(ours, stream(with_copies, scenario, seed), scenario, "ours+RED"))
     return figures
 
 
 def table(figures: list[Figures]) -> str:
     """For a person."""
     lines = [
-        f"{'loss, jitter':18} {'path':7} {'delay P50':>9} {'P95':>6} {'way':>5} {'lost':>5} {'recov.':>6} "
+        f"{'loss, jitter':18} {'path':8} {'delay P50':>9} {'P95':>6} {'way':>5} {'lost':>5} {'recov.':>6} "
         f"{'conc.':>6} {'absent':>6} {'discarded':>9} {'back':>7} {'CPU s/min':>9}"
     ]
     for row in figures:
@@ -295,7 +222,7 @@ def table(figures: list[Figures]) -> str:
         if row.scenario != ONE_LOST.name:
             back = ""
         lines.append(
-            f"{row.scenario:18} {row.path:7} {row.delay_p50_ms:9.1f} {row.delay_p95_ms:6.1f} "
+            f"{row.scenario:18} {row.path:8} {row.delay_p50_ms:9.1f} {row.delay_p95_ms:6.1f} "
             f"{row.way_p50_ms:5.1f} {row.lost:5} {row.recovered:6} {row.concealed:6} "
             f"{row.absent:6} {row.discarded:9} {back:>7} {row.cpu_s_per_minute:9.3f}"
         )
@@ -305,7 +232,9 @@ def table(figures: list[Figures]) -> str:
 def failures(figures: list[Figures]) -> list[str]:
     """Which of the promises of docs/benchmarks.md does not hold."""
     mine = {row.scenario: row for row in figures if row.path == "ours"}
+    red = {row.scenario: row for row in figures if row.path == "ours+RED"}
     clean, one, lossy = (mine[scenario.name] for scenario in (CLEAN, ONE_LOST, LOSSY))
+    copied = red[LOSSY.name]
     cpu = {
         path: sum(row.cpu_s_per_minute for row in figures if row.path == path) for path in ("aiortc", "ours")
     }
@@ -313,8 +242,10 @@ def failures(figures: list[Figures]) -> list[str]:
         "no loss: P50 at most 30 ms": clean.delay_p50_ms <= 30,
         "one lost packet: back within 1 s": one.back_s is not None and one.back_s <= 1,
         "5 % loss, 10 ms jitter: P95 at most 80 ms": lossy.delay_p95_ms <= 80,
-        "5 % loss, 10 ms jitter: no good packet discarded": lossy.discarded == 0,
-        "no frame absent": not any(row.absent for row in mine.values()),
+        "5 % loss, 10 ms jitter: no good packet discarded": lossy.discarded == copied.discarded == 0,
+        "5 % loss: FEC brings half of it back": lossy.recovered >= 0.5 * lossy.lost,
+        "5 % loss: RED brings nine tenths of it back": copied.concealed <= 0.1 * copied.lost,
+        "no frame absent": not any(row.absent for row in [*mine.values(), *red.values()]),
         "less processor time than aiortc": cpu["ours"] < cpu["aiortc"],
     }
     return [promise for promise, kept in promises.items() if not kept]

@@ -15,6 +15,7 @@ from voice_agent.extension import Emit, Extension
 from voice_agent.media.peer import Peer
 from voice_agent.media.playout import Playout
 from voice_agent.media.receive import ReceivePath, ReceiveStatistics
+from voice_agent.media.red import Block
 from voice_agent.media.slots import Frame
 from voice_agent.message import (
     AudioFrame,
@@ -38,6 +39,7 @@ from voice_agent.realtime.commands import Commands
 from voice_agent.realtime.conversation import Conversation
 from voice_agent.realtime.events import Event
 from voice_agent.realtime.latency import LatencyMeter
+from voice_agent.realtime.rehearsal import rehearse
 
 Seconds = Annotated[float, Field(gt=0)]
 P = ParamSpec("P")
@@ -63,6 +65,9 @@ class WebRtcClient(Extension):
         Clause, Speech, Route, Hold, Failed,
     )  # fmt: skip
     outputs = {"call_started": CallStarted, "pcm_frame": AudioFrame, "heard": Heard, "typed": Typed}
+
+    def prepare(self) -> None:
+        rehearse()
 
     async def start(self) -> None:
         self._out: asyncio.Queue[tuple[str, Message]] = asyncio.Queue()
@@ -166,9 +171,9 @@ class WebRtcClient(Extension):
 
         return guarded
 
-    def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
+    def _packet(self, sequence: int, timestamp: int, payload: bytes, copies: tuple[Block, ...]) -> None:
         self._packet_s = asyncio.get_running_loop().time()
-        self._hand_on(self._receive.push(sequence, timestamp, payload, self._packet_s))
+        self._hand_on(self._receive.push(sequence, timestamp, payload, self._packet_s, copies))
 
     def _hand_on(self, frames: list[Frame]) -> None:
         if not self._answered or not frames:

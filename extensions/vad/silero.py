@@ -21,6 +21,9 @@ WINDOW = 512
 """Samples the model judges at once: 32 ms."""
 CONTEXT = 64
 """Samples of the window before that it also wants to see."""
+QUIET = 33
+"""A window whose every sample is below this, -60 dB of full scale, holds no voice that was meant for anyone.
+It is not judged: the model is a call's largest cost, and callers listen half of the time."""
 WINDOW_MS = 1000 * WINDOW / audio.SAMPLE_RATE
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Milliseconds = Annotated[int, Field(ge=0, le=5000)]
@@ -79,6 +82,8 @@ class Detector:
         """That the next window, shape (512,), holds a voice: 0..1."""
         self._input[0, :CONTEXT] = self._input[0, -CONTEXT:]
         self._input[0, CONTEXT:] = audio.to_float(samples)
+        if samples.min() > -QUIET and samples.max() < QUIET:
+            return 0.0
         fed = {"input": self._input, "h": self._h, "c": self._c}
         probability, self._h, self._c = self._session.run(None, fed)
         return float(probability.item())

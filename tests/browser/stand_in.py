@@ -20,6 +20,7 @@ from voice_agent import audio, resources
 from voice_agent.commands.serve import listen
 from voice_agent.media.peer import Peer
 from voice_agent.media.receive import ReceivePath
+from voice_agent.media.red import Block
 from voice_agent.message import Samples
 from voice_agent.testing import silence, tone
 
@@ -195,8 +196,8 @@ class StandIn:
             await self._peer.close()
         path = ReceivePath()
 
-        def packet(sequence: int, timestamp: int, payload: bytes) -> None:
-            for frame in path.push(sequence, timestamp, payload, asyncio.get_running_loop().time()):
+        def packet(sequence: int, timestamp: int, payload: bytes, copies: tuple[Block, ...]) -> None:
+            for frame in path.push(sequence, timestamp, payload, asyncio.get_running_loop().time(), copies):
                 self._set_level(frame.samples)
 
         self._peer = Peer(

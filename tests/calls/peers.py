@@ -11,9 +11,10 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from voice_agent import audio
 from voice_agent.extension import Emit, Extension
-from voice_agent.media import aiortc_private
+from voice_agent.media import aiortc_private, negotiation
 from voice_agent.media.receive import ReceivePath
-from voice_agent.media.track import PacedTrack
+from voice_agent.media.red import Block
+from voice_agent.media.rtp_link import RtpLink
 from voice_agent.message import AudioFrame, CallStarted, Clause, Heard, Message, Samples, Speech, Typed
 from voice_agent.testing import tone
 
@@ -66,14 +67,13 @@ class Caller:
         self.channel = self.connection.createDataChannel("oai-events")
         self.channel.on("message", self._event)
         quiet = np.zeros(audio.FRAME, np.int16)
-        self._sender = self.connection.addTrack(PacedTrack(lambda: next(self.voice, quiet)))
+        self._link = RtpLink(lambda: next(self.voice, quiet), self._packet)
+        self._link.attach(self.connection.addTransceiver("audio"))
         await self.connection.setLocalDescription(await self.connection.createOffer())
-        sdp: str = self.connection.localDescription.sdp
-        return sdp
+        return negotiation.completed_offer(self.connection.localDescription.sdp)
 
     async def accept(self, answer: str) -> None:
-        receiver = self.connection.getTransceivers()[0].receiver
-        aiortc_private.take_packets(receiver, self._packet)
+        self._link.agree(answer)
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
     async def wait_for(self, type_: str, count: int = 1) -> dict[str, Any]:
@@ -95,12 +95,17 @@ class Caller:
     def send(self, **event: Any) -> None:
         self.channel.send(json.dumps(event))
 
+    def fall_silent(self) -> None:
+        """Send no packet any more."""
+        self._link.close()
+
     async def hang_up(self) -> None:
+        self._link.close()
         await self.connection.close()
 
-    def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
+    def _packet(self, sequence: int, timestamp: int, payload: bytes, copies: tuple[Block, ...]) -> None:
         now = asyncio.get_running_loop().time()
-        self.heard += [frame.samples for frame in self._path.push(sequence, timestamp, payload, now)]
+        self.heard += [frame.samples for frame in self._path.push(sequence, timestamp, payload, now, copies)]
         self._sound.set()
 
     async def _event(self, data: str) -> None:

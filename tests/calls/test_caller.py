@@ -24,6 +24,7 @@ from voice_agent.commands.serve import listen
 from voice_agent.errors import InputError
 from voice_agent.media.peer import Peer
 from voice_agent.media.receive import ReceivePath
+from voice_agent.media.red import Block
 from voice_agent.message import Samples
 from voice_agent.testing import silence, tone
 
@@ -94,7 +95,7 @@ class ScriptedAgent:
         self.tell(f"output_audio_buffer.{how}", response_id=f"resp_{self._response}")
         self.tell("voice_agent.heard", response_id=f"resp_{self._response}", item_id="i", **heard)
 
-    def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
+    def _packet(self, sequence: int, timestamp: int, payload: bytes, copies: tuple[Block, ...]) -> None:
         now = asyncio.get_running_loop().time()
         for frame in self._receive.push(sequence, timestamp, payload, now):
             if audio.level_db(frame.samples) > -40:
@@ -255,7 +256,7 @@ def test_an_agent_that_never_answers_is_an_error_of_that_turn() -> None:
 
 def test_an_agent_that_hangs_up_ends_the_script() -> None:
     class Rude(ScriptedAgent):
-        def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
+        def _packet(self, sequence: int, timestamp: int, payload: bytes, copies: tuple[Block, ...]) -> None:
             if self._playing and sequence % 5 == 0 and not hasattr(self, "leaving"):
                 self.leaving = asyncio.create_task(self.peer.close())
 

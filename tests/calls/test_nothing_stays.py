@@ -18,6 +18,7 @@ from voice_agent.server import Calls, Simulation
 from voice_agent.session import Session
 from voice_agent.testing import tone
 
+End = Callable[[str, str, Caller, Calls], Awaitable[None]]
 LOOP_TURNS = 50
 """So many turns of the loop are enough for every callback of an end to have run."""
 
@@ -32,7 +33,7 @@ def parts(session: Session) -> dict[str, weakref.ref[Any]]:
         **{name: node.extension for name, node in session.nodes.items()},
         "inbox": session.nodes["client"].inbox,
         "peer": client._peer,
-        "track": client._peer.track,
+        "link": client._peer.link,
         "receive path": client._receive,
         "playout": client._playout,
         "connection": connection,

@@ -111,7 +111,7 @@ def test_a_caller_who_vanishes_without_a_word_is_not_waited_for() -> None:
     async def main() -> None:
         async with a_call(silence_timeout_s=0.3) as (caller, session, beeper):
             await beeper.hearing.wait()
-            await caller._sender.stop()
+            caller.fall_silent()
             async with asyncio.timeout(5):
                 await session._closing.wait()
             assert session.closed_because == "no sound from the caller for 0.3 s"
@@ -143,7 +143,7 @@ def test_audio_time_goes_on_in_a_gap_and_the_end_of_the_call_is_that_of_the_pack
     async def main() -> None:
         async with a_call(silence_timeout_s=0.8) as (caller, session, beeper):
             await beeper.hearing.wait()
-            await caller._sender.stop()
+            caller.fall_silent()
             async with asyncio.timeout(5):
                 await session._closing.wait()
             assert session.closed_because == "no sound from the caller for 0.8 s"

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from extensions.vad.silero import SileroVad
+from extensions.vad.silero import WINDOW, Detector, SileroVad
 from extensions.vad.webrtc import WebrtcVad
 from tests.extensions._voices import in_a_room, say
 from voice_agent import audio
@@ -70,6 +70,14 @@ def test_silero_hears_no_voice_in_silence_tones_and_noise() -> None:
     noise = (np.random.default_rng(0).standard_normal(3 * audio.SAMPLE_RATE) * 1000).astype(np.int16)
     for sound in (silence(3), tone(3), noise):
         assert not hear(SileroVad(), list(frames_of(sound)))
+
+
+def test_what_is_too_quiet_for_a_voice_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = Detector()
+    monkeypatch.setattr(detector, "_session", None)
+    assert detector.probability(tone(WINDOW / audio.SAMPLE_RATE, level_db=-64.0)) == 0.0
+    with pytest.raises(AttributeError):
+        detector.probability(tone(WINDOW / audio.SAMPLE_RATE, level_db=-55.0))
 
 
 def test_a_hole_in_the_network_does_not_end_speech() -> None:

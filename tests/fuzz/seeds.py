@@ -82,7 +82,9 @@ def packet_scripts() -> list[bytes]:
     stalled = steady + bytes([0x43, 0, 0x83, 250, 0x03, 0]) + bytes([0x80, 0]) * 10 + steady
     anew = steady + bytes([0x02, 0]) + struct.pack("!HI", 65530, 2**32 - 960) + steady
     damaged = steady + bytes([0x08, 0, 3, 255, 255, 0x0C, 0, 2, 0x04, 0, 2, 8, 8]) + steady
-    return [steady, hole, reordered, stalled, anew, damaged]
+    copied = bytes([0x20, 0]) * 20 + bytes([0x21, 0, 131]) + bytes([0x10, 0]) * 20
+    foreign = bytes([0x61, 0, 131, 3, 192]) + bytes(8) + steady
+    return [steady, hole, reordered, stalled, anew, damaged, copied, foreign]
 
 
 def srtp_packets() -> list[bytes]:

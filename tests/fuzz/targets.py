@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import google_crc32c
@@ -44,6 +44,18 @@ from voice_agent.server import CallRefused, _read_offer
 
 MOST_FRAMES = 60 * 50
 """A minute of sound at once is more than any packets in order may give."""
+
+
+class Packet(NamedTuple):
+    """One that comes, or time that passes."""
+
+    sequence: int
+    timestamp: int
+    payload: bytes | None
+    """None: nothing comes."""
+    wait_s: float
+    """Since the one before."""
+    copies: tuple[red.Block, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,8 +119,7 @@ def receive(data: bytes) -> None:
     check_receive_path(_packets(data))
 
 
-def _packets(data: bytes) -> Iterator[tuple[int, int, bytes | None, float]]:
-    """Sequence number, timestamp, payload (None: nothing came, only time went on), seconds since the last."""
+def _packets(data: bytes) -> Iterator[Packet]:
     real, reader = seeds.opus_packets(), Reader(data)
     sequence = timestamp = index = 0
     while reader:
@@ -122,7 +133,7 @@ def _packets(data: bytes) -> Iterator[tuple[int, int, bytes | None, float]]:
         elif kind & 3 == 2:
             sequence, timestamp = reader.number(2), reader.number(4)
         else:
-            yield 0, 0, None, wait_s * (1 + 100 * (kind >> 6 & 1))
+            yield Packet(0, 0, None, wait_s * (1 + 100 * (kind >> 6 & 1)))
             continue
         index += 1
         payload = real[index % len(real)]
@@ -133,19 +144,23 @@ def _packets(data: bytes) -> Iterator[tuple[int, int, bytes | None, float]]:
             payload = payload[:place] + reader.take(2) + payload[place + 2 :]
         elif kind & 0x0C == 0x0C:
             payload = payload[: reader.number(1)]
-        yield sequence & 0xFFFF, timestamp & 0xFFFFFFFF, payload, wait_s
+        copies = [red.Block(111, 960 * back, real[(index - back) % len(real)]) for back in (2, 1)]
+        if kind & 0x40:
+            copies = [red.Block(111, reader.number(2), reader.take(8)) for _ in copies]
+        carried = tuple(copies[2 - (kind >> 4 & 3) % 3 :])
+        yield Packet(sequence & 0xFFFF, timestamp & 0xFFFFFFFF, payload, wait_s, carried)
 
 
-def check_receive_path(packets: Iterator[tuple[int, int, bytes | None, float]]) -> None:
+def check_receive_path(packets: Iterator[Packet]) -> None:
     """Push them, poll between them, and hold the path to what its docstring promises."""
     path, now = ReceivePath(), 1000.0
     given: Counter[int] = Counter()
     """How often each slot was given: with its sound, and with filling before it came."""
-    for sequence, timestamp, payload, wait_s in packets:
+    for sequence, timestamp, payload, wait_s, copies in packets:
         now += wait_s
         ready = path.poll(now)
         if payload is not None:
-            ready += path.push(sequence, timestamp, payload, now)
+            ready += path.push(sequence, timestamp, payload, now, copies)
         assert len(ready) <= MOST_FRAMES, f"{len(ready)} frames at once"
         for frame in ready:
             assert frame.samples.shape == (FRAME,) and frame.samples.dtype == np.int16

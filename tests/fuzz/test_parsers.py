@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz import seeds
-from tests.fuzz.targets import TARGETS, check_receive_path
+from tests.fuzz.targets import TARGETS, Packet, check_receive_path
+from voice_agent.media import red
 from voice_agent.server import MAX_BODY
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -61,19 +62,20 @@ PAYLOAD = (
 )
 
 
-@FEW
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, 65535) | st.integers(0, 60),
-            st.integers(0, 2**32 - 1) | st.integers(0, 60).map(lambda n: 960 * n),
-            st.none() | PAYLOAD,
-            st.sampled_from([0.0, 0.001, 0.02, 0.25, 7.0]),
-        ),
-        max_size=60,
-    )
+COPIES = st.lists(st.builds(red.Block, st.just(111), st.integers(0, 20_000), PAYLOAD), max_size=8)
+PACKET = st.builds(
+    Packet,
+    st.integers(0, 65535) | st.integers(0, 60),
+    st.integers(0, 2**32 - 1) | st.integers(0, 60).map(lambda number: 960 * number),
+    st.none() | PAYLOAD,
+    st.sampled_from([0.0, 0.001, 0.02, 0.25, 7.0]),
+    COPIES.map(tuple),
 )
-def test_packets_of_any_order_and_time(packets: list[tuple[int, int, bytes | None, float]]) -> None:
+
+
+@FEW
+@given(st.lists(PACKET, max_size=60))
+def test_packets_of_any_order_and_time(packets: list[Packet]) -> None:
     check_receive_path(iter(packets))
 
 
@@ -81,7 +83,7 @@ def test_packets_of_any_order_and_time(packets: list[tuple[int, int, bytes | Non
 @given(st.permutations(range(40)), st.sets(st.integers(0, 39)), st.sampled_from([0.0, 0.01, 0.02, 0.1]))
 def test_packets_lost_and_shuffled(order: list[int], lost: set[int], wait_s: float) -> None:
     real = seeds.opus_packets()
-    check_receive_path((n, 960 * n, real[n], wait_s) for n in order if n not in lost)
+    check_receive_path(Packet(n, 960 * n, real[n], wait_s) for n in order if n not in lost)
 
 
 def long(piece: bytes) -> bytes:

@@ -1,5 +1,5 @@
 """What `voice_agent.media.aiortc_private` relies on inside aiortc. When this fails, aiortc has changed:
-look at what moved in its `rtcrtpreceiver.py` and mend that one module."""
+look at what moved in the named class and mend that one module."""
 
 import asyncio
 import inspect
@@ -7,41 +7,68 @@ import inspect
 import aioice.ice
 from aiortc import RTCPeerConnection, RTCRtpReceiver
 from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcicetransport import RTCIceTransport
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtcrtpsender import RTCRtpSender
 
+from voice_agent.media import rtp
 from voice_agent.media.aiortc_private import allow_loopback
 
 
-def test_the_transport_hands_packets_to_the_receivers_method() -> None:
-    source = inspect.getsource(RTCDtlsTransport)
-    assert "receiver._handle_rtp_packet(packet, arrival_time_ms=" in source
-    assert list(inspect.signature(RTCRtpReceiver._handle_rtp_packet).parameters) == [
+def test_datagrams_come_by_a_method_of_the_ice_connection() -> None:
+    source = inspect.getsource(aioice.ice.StunProtocol.datagram_received)
+    assert "self.receiver.data_received(data, self.local_candidate.component)" in source
+    assert list(inspect.signature(aioice.ice.Connection.data_received).parameters) == [
         "self",
-        "packet",
-        "arrival_time_ms",
+        "data",
+        "component",
     ]
+    assert "self._queue.put_nowait((data, component))" in inspect.getsource(
+        aioice.ice.Connection.data_received
+    )
 
 
-def test_the_receiver_keeps_its_statistics_and_codecs_where_we_look() -> None:
-    source = inspect.getsource(RTCRtpReceiver)
-    assert "self.__remote_streams: dict[int, StreamStatistics]" in source
-    assert "self.__codecs: dict[int, RTCRtpCodecParameters]" in source
+def test_the_transport_has_its_keys_where_we_look() -> None:
+    source = inspect.getsource(RTCDtlsTransport)
+    assert "self._rx_srtp: Session = None" in source
+    assert "self._tx_srtp: Session = None" in source
+    assert "self._connection = gatherer._connection" in inspect.getsource(RTCIceTransport)
+
+
+def test_packets_leave_by_the_nominated_pair() -> None:
+    source = inspect.getsource(aioice.ice.Connection.sendto)
+    assert "active_pair = self._nominated.get(component)" in source
+    assert "active_pair.protocol.send_data(data, active_pair.remote_addr)" in source
+    assert "self.transport.sendto(data, addr)" in inspect.getsource(aioice.ice.StunProtocol.send_data)
+
+
+def test_the_receiver_keeps_its_statistics_where_we_look() -> None:
+    assert "self.__remote_streams: dict[int, StreamStatistics]" in inspect.getsource(RTCRtpReceiver)
     assert list(inspect.signature(StreamStatistics).parameters) == ["clockrate"]
+    statistics = StreamStatistics(rtp.CLOCK)
+    for number in (65_534, 65_535, 1):
+        statistics.add(rtp.RtpPacket(111, False, number, 960 * number, 1, b""))  # type: ignore[arg-type]
+    assert (statistics.packets_received, statistics.packets_lost) == (3, 1)
 
 
-def test_the_sender_takes_encoded_packets() -> None:
-    source = inspect.getsource(RTCRtpSender._next_encoded_frame)
-    assert "isinstance(data, Frame)" in source
-    assert "self.__encoder.pack(data)" in source
+def test_the_sender_keeps_what_it_reports_where_we_write() -> None:
+    source = inspect.getsource(RTCRtpSender)
+    for name in ("ntp_timestamp", "rtp_timestamp", "octet_count", "packet_count", "rtt"):
+        assert f"self.__{name}" in source
+    assert "await recipient._handle_rtcp_packet(packet)" in inspect.getsource(RTCDtlsTransport)
+    assert "data = await self.__track.recv()" in inspect.getsource(RTCRtpSender._next_encoded_frame)
 
 
-def test_a_receiver_has_the_attributes() -> None:
+def test_sender_and_receiver_have_the_attributes() -> None:
     async def main() -> None:
         connection = RTCPeerConnection()
-        receiver = connection.addTransceiver("audio").receiver
-        assert receiver._RTCRtpReceiver__remote_streams == {}  # type: ignore[attr-defined]
-        assert receiver._RTCRtpReceiver__codecs == {}  # type: ignore[attr-defined]
+        transceiver = connection.addTransceiver("audio")
+        assert transceiver.receiver._RTCRtpReceiver__remote_streams == {}  # type: ignore[attr-defined]
+        sender = transceiver.sender
+        assert sender._RTCRtpSender__packet_count == 0  # type: ignore[attr-defined]
+        assert sender._RTCRtpSender__rtt is None  # type: ignore[attr-defined]
+        assert 0 <= sender._ssrc < 1 << 32
+        assert sender.transport.transport._connection._nominated == {}
         await connection.close()
 
     asyncio.run(main())

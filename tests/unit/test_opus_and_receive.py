@@ -127,7 +127,7 @@ def test_a_lost_packet_is_recovered_from_its_successor(packets: list[bytes], voi
 
 
 def test_a_lost_packet_without_a_copy_is_concealed_without_a_click(voice: Samples) -> None:
-    encoder = OpusEncoder(packet_loss_percent=0)
+    encoder = OpusEncoder(loss_percent=0)
     packets = [encoder.encode(frame) for frame in audio.frames(voice)]
     line = Line(packets).deliver(on_time(i for i in range(PACKETS) if i not in (20, 30, 31, 32)))
     assert line.gaps() == [20, 30, 31, 32]

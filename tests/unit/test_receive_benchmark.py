@@ -7,19 +7,22 @@ from typing import Any
 
 import pytest
 
-from benchmarks import receive
-from benchmarks.receive import CLEAN, LOSSY, ONE_LOST, Figures, Scenario
+from benchmarks import packets, receive
+from benchmarks.packets import Scenario
+from benchmarks.receive import CLEAN, LOSSY, ONE_LOST, Figures
 
 SECONDS = 12.0
+PATHS = ("aiortc", "ours", "ours+RED")
 
 
 @pytest.fixture(scope="module")
 def measured() -> Callable[[Scenario, str], Figures]:
-    packets = receive.encode(receive.voice(SECONDS, seed=3))
+    sound = packets.voice(SECONDS, seed=3)
+    plain, with_copies = packets.encode(sound), packets.encode(sound, "RED")
 
     def figures(scenario: Scenario, path: str) -> Figures:
-        drive: Any = {"aiortc": receive.stock, "ours": receive.ours}[path]
-        network = receive.stream(packets, scenario, seed=3)
+        drive: Any = receive.stock if path == "aiortc" else receive.ours
+        network = packets.stream(with_copies if path == "ours+RED" else plain, scenario, seed=3)
         return asyncio.run(receive.measure(drive, network, scenario, path))
 
     return figures
@@ -48,8 +51,15 @@ def test_loss_and_jitter_cost_no_packet_that_came(measured: Callable[[Scenario, 
     assert stock.discarded > 0.1 * stock.packets
 
 
+def test_copies_bring_back_what_is_lost(measured: Callable[[Scenario, str], Figures]) -> None:
+    fec, red = measured(LOSSY, "ours"), measured(LOSSY, "ours+RED")
+    assert fec.recovered >= 0.4 * fec.lost
+    assert red.concealed <= 0.1 * red.lost
+    assert (red.discarded, red.absent) == (0, 0)
+
+
 def test_a_promise_that_is_not_kept_is_named(measured: Callable[[Scenario, str], Figures]) -> None:
-    rows = [measured(scenario, path) for scenario in (CLEAN, ONE_LOST, LOSSY) for path in ("aiortc", "ours")]
+    rows = [measured(scenario, path) for scenario in (CLEAN, ONE_LOST, LOSSY) for path in PATHS]
     slow = [Figures(**{**vars(row), "delay_p95_ms": 81.0}) for row in rows]
     assert "5 % loss, 10 ms jitter: P95 at most 80 ms" in receive.failures(slow)
     assert "5 % loss, 10 ms jitter: P95 at most 80 ms" not in receive.failures(rows)

@@ -11,7 +11,7 @@ PACKETS = st.builds(
     rtp.RtpPacket,
     payload_type=st.integers(0, 127),
     marker=st.booleans(),
-    sequence=st.integers(0, 0xFFFF),
+    sequence_number=st.integers(0, 0xFFFF),
     timestamp=st.integers(0, 0xFFFFFFFF),
     ssrc=st.integers(0, 0xFFFFFFFF),
     payload=st.binary(max_size=200),

@@ -83,13 +83,16 @@ class Tape:
     def __init__(self) -> None:
         self.times: list[float] = []
         self.frames: list[Samples] = []
+        self.slots: list[int] = []
+        """The place of each on the sender's time axis, in frames: it jumps where the sender pauses."""
         self.filled = 0
         """Frames that stand in for lost ones."""
 
-    def add(self, samples: Samples, time_s: float, filled: bool = False) -> None:
-        """Add a frame, shape (320,)."""
+    def add(self, samples: Samples, time_s: float, filled: bool = False, slot: int | None = None) -> None:
+        """Add a frame, shape (320,); its slot is the one after the last if it is not given."""
         self.frames.append(samples)
         self.times.append(time_s)
+        self.slots.append(slot if slot is not None else self.slots[-1] + 1 if self.slots else 0)
         self.filled += filled
 
     def __len__(self) -> int:
@@ -169,20 +172,20 @@ def _stopped(heard: Tape, spoke_s: float, cut_s: float | None, until_s: float) -
     return float(sound[-1])
 
 
-def late_frames(times: Sequence[float], tolerance_s: float = FRAME_S) -> int:
+def late_frames(times: Sequence[float], slots: Sequence[int], tolerance_s: float = FRAME_S) -> int:
     """How many frames came more than `tolerance_s` after their time.
 
-    A frame's time is 20 ms for each frame since the one of the last second that came soonest. So a
+    A frame's time is 20 ms for each slot since the one of the last second that came soonest. So a
     sender that starts its clock anew is late for one second, not for the rest of the call.
     """
-    soonest: deque[tuple[int, float]] = deque()  # numbers and delays, both rising: a sliding minimum
+    soonest: deque[tuple[int, float]] = deque()  # slots and delays, both rising: a sliding minimum
     late = 0
-    for number, time_s in enumerate(times):
-        delay_s = time_s - number * FRAME_S
+    for slot, time_s in zip(slots, times, strict=True):
+        delay_s = time_s - slot * FRAME_S
         while soonest and soonest[-1][1] >= delay_s:
             soonest.pop()
-        soonest.append((number, delay_s))
-        if number - soonest[0][0] >= round(1 / FRAME_S):
+        soonest.append((slot, delay_s))
+        while slot - soonest[0][0] >= round(1 / FRAME_S):
             soonest.popleft()
         late += delay_s - soonest[0][1] > tolerance_s
     return late

@@ -17,10 +17,11 @@ from voice_agent import audio
 from voice_agent.calls.ear import AUDIBLE_DB, WINDOW, Tape
 from voice_agent.calls.events import EventLog
 from voice_agent.errors import InputError
-from voice_agent.media import aiortc_private
+from voice_agent.media import aiortc_private, negotiation
 from voice_agent.media.peer import EVENTS_CHANNEL
 from voice_agent.media.receive import ReceivePath
-from voice_agent.media.track import PacedTrack
+from voice_agent.media.red import Block
+from voice_agent.media.rtp_link import RtpLink
 from voice_agent.message import Samples
 from voice_agent.network.relay import Relay
 
@@ -48,19 +49,19 @@ class Phone:
         """Why the call is over; "" while it is not."""
         self.last_audible_s = 0.0
         """When the latest frame with something audible in it came."""
-        self._receive = ReceivePath()
+        self._receive = ReceivePath(fill_pauses=False)
         self._to_say: deque[Samples] = deque()
         self._changed = asyncio.Event()
         self._location: httpx.URL | None = None
         self._hung_up = False
         self._relay = relay
         aiortc_private.allow_loopback()
-        self._track = PacedTrack(self._next_frame)
+        self._link = RtpLink(self._next_frame, self._packet)
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connection.on("connectionstatechange", self._state)
         channel = self._connection.createDataChannel(EVENTS_CHANNEL)
         channel.on("message", self._event)
-        self._connection.addTrack(self._track)
+        self._link.attach(self._connection.addTransceiver("audio"))
 
     @property
     def lost_frames(self) -> int:
@@ -70,7 +71,7 @@ class Phone:
     @property
     def own_late_frames(self) -> int:
         """Frames that this side sent late, short of processor time: figures of such a call are doubtful."""
-        return self._track.late
+        return self._link.pacer.late
 
     async def dial(self, url: str, language: str) -> None:
         """Call a server. Raises InputError when it cannot be reached, refuses, or does not connect."""
@@ -82,8 +83,8 @@ class Phone:
             self.answered_s = loop.time()
         if self._relay is not None:
             answer = self._relay.rewrite_answer(answer)
-        aiortc_private.take_packets(self._connection.getTransceivers()[0].receiver, self._packet)
         try:
+            self._link.agree(answer)
             await self._connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         except Exception as error:  # aiortc meets a broken answer with errors of every class
             raise InputError(f"{url}: expected an SDP answer: {error or type(error).__name__}") from error
@@ -93,7 +94,7 @@ class Phone:
 
     async def _offer(self, http: httpx.AsyncClient, url: str, language: str) -> str:
         session = {"type": "realtime", "audio": {"input": {"transcription": {"language": language}}}}
-        sdp = self._connection.localDescription.sdp
+        sdp = negotiation.completed_offer(self._connection.localDescription.sdp)
         form = {
             "sdp": (None, self._relay.rewrite_offer(sdp) if self._relay else sdp, "application/sdp"),
             "session": (None, json.dumps(session), "application/json"),
@@ -143,7 +144,7 @@ class Phone:
                     await http.delete(self._location)
             except httpx.HTTPError as error:
                 self.events.errors.append(f"hanging up: {error or type(error).__name__}")
-        self._track.stop()
+        self._link.close()
         await self._connection.close()
 
     # --- callbacks of the connection ---
@@ -154,10 +155,10 @@ class Phone:
         self._changed.set()
         return frame
 
-    def _packet(self, sequence: int, timestamp: int, payload: bytes) -> None:
+    def _packet(self, sequence: int, timestamp: int, payload: bytes, copies: tuple[Block, ...]) -> None:
         now = asyncio.get_running_loop().time()
-        for frame in self._receive.push(sequence, timestamp, payload, now):
-            self.heard.add(frame.samples, now, frame.gap)
+        for frame in self._receive.push(sequence, timestamp, payload, now, copies):
+            self.heard.add(frame.samples, now, frame.gap, frame.slot)
             windows = np.square(frame.samples.astype(np.float64)).reshape(-1, WINDOW).mean(axis=1)
             if windows.max() > AUDIBLE**2:
                 self.last_audible_s = now

@@ -38,7 +38,7 @@ def measure(call: Call) -> Report:
         "barge_ins": barge_ins,
         "frames": len(phone.heard),
         "lost_frames": phone.lost_frames,
-        "late_frames": ear.late_frames(phone.heard.times),
+        "late_frames": ear.late_frames(phone.heard.times, phone.heard.slots),
         "own_late_frames": phone.own_late_frames,
         "errors": [*call.errors, *phone.events.errors, *map(_not_given_way, filter(_ignored, barge_ins))],
         "summary": {

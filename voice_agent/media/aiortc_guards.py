@@ -58,16 +58,19 @@ def _guard_datagrams() -> None:
     connection: Any = aioice.ice.Connection
     take, check = connection.data_received, connection.check_incoming
 
+    @wraps(parse)
     def parse_message(data: bytes) -> Any:
         try:
             return parse(data)
         except struct.error as error:
             raise ValueError(f"STUN attribute has an invalid length: {error}") from error
 
+    @wraps(take)
     def data_received(self: Any, data: bytes, component: int) -> None:
         if data and self._queue.qsize() < MAX_QUEUED:
             take(self, data, component)
 
+    @wraps(check)
     def check_incoming(self: Any, message: Any, addr: tuple[str, int], protocol: Any) -> None:
         known = any((c._network_host, c.port) == addr for c in self._remote_candidates)
         if "PRIORITY" in message.attributes and (known or len(self._remote_candidates) < MAX_ADDRESSES):
@@ -91,6 +94,7 @@ def _guard_handlers() -> None:
     sender: Any = RTCRtpSender
     handle = sender._handle_rtcp_packet
 
+    @wraps(handle)
     async def without_nack(self: Any, packet: Any) -> None:
         if not isinstance(packet, RtcpRtpfbPacket):  # not negotiated for sound
             await handle(self, packet)
@@ -117,6 +121,7 @@ def _guard_sources() -> None:
     transport: Any = RTCDtlsTransport
     set_up = transport._setup_srtp
 
+    @wraps(set_up)
     def set_up_guarded(self: Any) -> None:
         set_up(self)
         if self._rx_srtp is not None:
@@ -162,17 +167,20 @@ def _guard_sctp() -> None:
     get_stream = association._get_inbound_stream
     take_data, take_sack = association._receive_data_chunk, association._receive_sack_chunk
 
+    @wraps(get_stream)
     def get_inbound_stream(self: Any, stream_id: int) -> Any:
         if stream_id not in self._inbound_streams and len(self._inbound_streams) >= MAX_STREAMS:
             raise ValueError(f"more than {MAX_STREAMS} streams")
         return get_stream(self, stream_id)
 
+    @wraps(take_data)
     async def receive_data_chunk(self: Any, chunk: Any) -> None:
         waiting = len(get_inbound_stream(self, chunk.stream_id).reassembly)
         crowded = max(waiting, len(self._sack_misordered)) >= MAX_FRAGMENTS
         if not crowded and len(chunk.user_data) <= self._advertised_rwnd:
             await take_data(self, chunk)
 
+    @wraps(take_sack)
     async def receive_sack_chunk(self: Any, chunk: Any) -> None:
         sent = (self._local_tsn - chunk.cumulative_tsn) % rtcsctptransport.SCTP_TSN_MODULO
         if all(end <= sent for _, end in chunk.gaps) and sum(b - a + 1 for a, b in chunk.gaps) <= sent:
@@ -205,6 +213,7 @@ def _guard_close() -> None:
     connection: Any = RTCPeerConnection
     close = connection.close
 
+    @wraps(close)
     async def close_what_there_is(self: Any) -> None:
         transceivers = self._RTCPeerConnection__transceivers
         transceivers[:] = [each for each in transceivers if each.receiver.transport is not None]

@@ -21,6 +21,11 @@ SET_BITRATE = 4002
 SET_COMPLEXITY = 4010
 SET_INBAND_FEC = 4012
 SET_PACKET_LOSS_PERC = 4014
+SET_DTX = 4016
+RTP_TICKS = 3
+"""RTP ticks in a sample: Opus counts 48 kHz always (RFC 7587, 4.1)."""
+DTX_BYTES = 2
+"""A packet this short says that the sender pauses (RFC 7587, 3.1.3; opus_encode)."""
 MAX_PACKET = 1275
 """Bytes: the longest Opus frame (RFC 6716, 3.2.1)."""
 MAX_SAMPLES = SAMPLE_RATE * 120 // 1000
@@ -55,7 +60,8 @@ class OpusDecoder:
         error = ctypes.c_int()
         self._state = ctypes.c_void_p(self._opus.opus_decoder_create(SAMPLE_RATE, 1, ctypes.byref(error)))
         self._check(error.value)
-        self._pcm = (ctypes.c_int16 * MAX_SAMPLES)()
+        self._pcm: Samples = np.zeros(MAX_SAMPLES, np.int16)
+        self._address = self._pcm.ctypes.data_as(ctypes.c_void_p)
 
     def decode(self, packet: bytes) -> Samples:
         """The sound of a packet. Raises ValueError if it is no Opus packet."""
@@ -72,9 +78,9 @@ class OpusDecoder:
 
     def _decode(self, packet: bytes | None, length: int, fec: bool) -> Samples:
         size = 0 if packet is None else len(packet)
-        count = self._opus.opus_decode(self._state, packet, size, self._pcm, length, int(fec))
+        count = self._opus.opus_decode(self._state, packet, size, self._address, length, int(fec))
         self._check(count)
-        return np.ctypeslib.as_array(self._pcm)[:count].copy()
+        return self._pcm[:count].copy()
 
     def _check(self, code: int) -> None:
         if code < 0:
@@ -89,7 +95,10 @@ class OpusDecoder:
 class OpusEncoder:
     """16 kHz mono voice to Opus, each packet carrying a low-rate copy of its predecessor (FEC)."""
 
-    def __init__(self, bitrate: int = 32_000, packet_loss_percent: int = 10, complexity: int = 5) -> None:
+    def __init__(
+        self, bitrate: int = 32_000, loss_percent: int = 10, complexity: int = 5, dtx: bool = False
+    ) -> None:
+        """With `dtx` most packets of a silence have no more than DTX_BYTES."""
         self._opus = _library()
         error = ctypes.c_int()
         self._state = ctypes.c_void_p(
@@ -97,15 +106,18 @@ class OpusEncoder:
         )
         if error.value:
             raise ValueError(f"Opus encoder: error {error.value}")
-        settings = {
-            SET_BITRATE: bitrate,
-            SET_COMPLEXITY: complexity,
-            SET_INBAND_FEC: 1,
-            SET_PACKET_LOSS_PERC: packet_loss_percent,
-        }
-        for request, value in settings.items():
-            self._opus.opus_encoder_ctl(self._state, request, ctypes.c_int(value))
+        for request, value in ((SET_COMPLEXITY, complexity), (SET_INBAND_FEC, 1), (SET_DTX, int(dtx))):
+            self._set(request, value)
+        self.adapt(bitrate, loss_percent)
         self._packet = (ctypes.c_ubyte * MAX_PACKET)()
+
+    def adapt(self, bitrate: int, loss_percent: int) -> None:
+        """From the next frame on: bits a second, and the loss that the copies are to make good, 0..100."""
+        self._set(SET_BITRATE, bitrate)
+        self._set(SET_PACKET_LOSS_PERC, loss_percent)
+
+    def _set(self, request: int, value: int) -> None:
+        self._opus.opus_encoder_ctl(self._state, request, ctypes.c_int(value))
 
     def encode(self, samples: Samples) -> bytes:
         """A packet for a frame of 10, 20, 40 or 60 ms. Raises ValueError for another length."""

@@ -8,8 +8,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
 from voice_agent.errors import InputError
-from voice_agent.media import aiortc_guards, aiortc_private
-from voice_agent.media.track import PacedTrack
+from voice_agent.media import aiortc_guards, aiortc_private, negotiation
+from voice_agent.media.rtp_link import RtpHandler, RtpLink
 from voice_agent.message import Samples
 
 log = logging.getLogger(__name__)
@@ -30,17 +30,21 @@ class Peer:
         self,
         *,
         source: Callable[[], Samples],
-        on_packet: aiortc_private.RtpHandler,
+        on_packet: RtpHandler,
         on_event: Callable[[str], None],
         on_open: Callable[[], None],
         on_state: Callable[[str], None],
+        packet_ms: int = 20,
+        copies_first: bool = False,
     ) -> None:
+        """`packet_ms` and `copies_first` are what the answer asks for, see `negotiation`."""
         aiortc_private.allow_loopback()
         aiortc_guards.install()
-        self.track = PacedTrack(source)
+        self.link = RtpLink(source, on_packet, packet_ms=packet_ms, dtx=True)
         self.has_events = False
         """The offer has a data channel."""
-        self._on_packet = on_packet
+        self._packet_ms = packet_ms
+        self._copies_first = copies_first
         self._on_event = on_event
         self._on_open = on_open
         self._channel: Any = None
@@ -56,18 +60,19 @@ class Peer:
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             audio = next(t for t in self._connection.getTransceivers() if t.kind == "audio")
-            aiortc_private.take_packets(audio.receiver, self._on_packet)
-            audio.sender.replaceTrack(self.track)
+            self.link.attach(audio)
             audio.direction = "sendrecv"
             await self._connection.setLocalDescription(await self._connection.createAnswer())
+            sdp: str = self._connection.localDescription.sdp
+            answer = negotiation.completed_answer(offer, sdp, self._packet_ms, self._copies_first)
+            self.link.agree(answer)
         except Exception as error:
             # aiortc meets what it did not expect in an offer with errors of every class.
             log.debug("the offer was not accepted", exc_info=True)
             raise InputError(
                 f"expected an SDP offer that can be answered: {error or type(error).__name__}"
             ) from error
-        sdp: str = self._connection.localDescription.sdp
-        return with_opus_settings(sdp)
+        return answer
 
     async def add_candidates(self, fragment: str) -> None:
         """Take the `a=candidate:` lines of an SDP fragment. Raises InputError for one that is broken."""
@@ -96,7 +101,7 @@ class Peer:
 
     async def close(self) -> None:
         """End the connection and everything in it."""
-        self.track.stop()
+        self.link.close()
         await self._connection.close()
 
     def _opened(self, channel: Any) -> None:
@@ -130,14 +135,3 @@ def _check(offer: str) -> bool:
     if audio[0].direction not in ("sendrecv", "sendonly", None):
         raise InputError(f"expected an audio section that sends sound, got direction {audio[0].direction}")
     return any(media.kind == "application" for media in description.media)
-
-
-def with_opus_settings(answer: str) -> str:
-    """Ask for in-band FEC in an SDP answer; without this line browsers never send it (RFC 7587, 7)."""
-    lines = []
-    for line in answer.splitlines():
-        lines.append(line)
-        if line.startswith("a=rtpmap:") and line.split(" ")[1].lower().startswith("opus/48000"):
-            payload_type = line.removeprefix("a=rtpmap:").split(" ")[0]
-            lines.append(f"a=fmtp:{payload_type} minptime=10;useinbandfec=1;stereo=0")
-    return "\r\n".join(lines) + "\r\n"

@@ -2,7 +2,8 @@
 
 A recogniser has no loudspeaker to keep fed, so there is nothing to buffer for: a packet that is next in
 order is decoded as it comes. What is missing is waited for as long as the network's own reordering
-suggests, then filled, from the copy in its successor (in-band FEC) or by concealment.
+suggests, then filled, from the copy in its successor (in-band FEC) or by concealment. A whole copy that comes
+with a successor (RED) is played at once.
 
 Audio time is the sender's RTP clock, in slots of 20 ms. Two rules follow where it and the network differ:
 
@@ -14,16 +15,17 @@ Audio time is the sender's RTP clock, in slots of 20 ms. Two rules follow where 
 Pure: the caller of `push` and `poll` says what time it is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voice_agent.audio import FRAME, SAMPLE_RATE
 from voice_agent.media import opus
 from voice_agent.media.arrivals import Arrivals
+from voice_agent.media.opus import DTX_BYTES, RTP_TICKS
+from voice_agent.media.red import Block
 from voice_agent.media.slots import Filling, Frame, Slots
 from voice_agent.message import Samples
 
-RTP_TICKS = 3
-"""RTP ticks in a sample: Opus counts 48 kHz always (RFC 7587, 4.1)."""
 GAP_S = 0.2
 """When nothing has come for so long, audio time goes on without. Longer than most stalls of a mobile
 network, in which nothing is lost: what was merely late then comes without filling in its midst."""
@@ -37,8 +39,6 @@ MOST_MISSED = 500
 """Lost packets that are remembered, in case they come late."""
 MOST_WAITING = 100
 """Packets that wait beyond a hole; with more of them the hole is given up at once. Two seconds of sound."""
-DTX_BYTES = 2
-"""A packet this short says that the sender pauses (RFC 7587, 3.1.3; opus_encode)."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ class ReceiveStatistics:
     lost: int = 0
     """Were not there when their time came."""
     recovered: int = 0
-    """Of those, filled from the copy in the successor; the others are concealed."""
+    """Of those, played from a copy in a later packet; the others are concealed."""
     late: int = 0
     """Came after their place had been filled. Counted in `lost` too."""
     duplicate: int = 0
@@ -89,12 +89,17 @@ class _Packet:
     at: int
     """Its first sample on the stream's time axis."""
     arrived_s: float
+    copy: bool = False
+    """It came with a later packet."""
 
 
 class ReceivePath:
     """One incoming Opus stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fill_pauses: bool = True) -> None:
+        """Without `fill_pauses` nothing stands in for the pauses that the sender announces: for a listener
+        that has no audio time to keep."""
+        self._fill_pauses = fill_pauses
         self.statistics = ReceiveStatistics()
         self._arrivals = Arrivals()
         self._decoder = opus.OpusDecoder()
@@ -116,9 +121,17 @@ class ReceivePath:
         self._pausing = False
         """The sender has announced a pause."""
 
-    def push(self, sequence: int, timestamp: int, payload: bytes, now: float) -> list[Frame]:
-        """Take a packet: its 16-bit sequence number, 32-bit timestamp and payload, and when it came, in
-        seconds of any clock. Returns the frames that are ready."""
+    def push(
+        self,
+        sequence: int,
+        timestamp: int,
+        payload: bytes,
+        now: float,
+        copies: Sequence[Block] = (),
+    ) -> list[Frame]:
+        """Take a packet: its 16-bit sequence number, 32-bit timestamp and payload, when it came, in
+        seconds of any clock, and the copies of the packets just before it, oldest first. Returns the frames
+        that are ready."""
         self.statistics.received += 1
         number, at = self._unwrap(sequence), self._place(timestamp)
         if self._next is None or self._is_new_stream(number, at if payload else self._at, now):
@@ -129,7 +142,10 @@ class ReceivePath:
         if payload:
             self._arrivals.add(at, now)
             self.statistics.jitter_s = self._arrivals.jitter_s
-        if number < self._next or number in self._waiting:
+        for back, copy in enumerate(reversed(copies), start=1):
+            self._take_copy(number - back, timestamp - copy.offset, copy.payload, now)
+        waiting = self._waiting.get(number)
+        if number < self._next or (waiting is not None and not waiting.copy):
             self._too_late(number, now)
         else:
             later = [packet.arrived_s for other, packet in self._waiting.items() if other > number]
@@ -182,6 +198,13 @@ class ReceivePath:
         self._pausing = False
         return start
 
+    def _take_copy(self, number: int, timestamp: int, payload: bytes, now: float) -> None:
+        """A copy is as good as the packet, where that has not come."""
+        assert self._next is not None
+        at = self._place(timestamp)
+        if payload and number >= self._next and at >= self._at and number not in self._waiting:
+            self._waiting[number] = _Packet(payload, timestamp & 0xFFFFFFFF, at, now, copy=True)
+
     def _too_late(self, number: int, now: float) -> None:
         successor_came_s = self._missed.pop(number, None)
         if successor_came_s is None:
@@ -209,9 +232,12 @@ class ReceivePath:
         return frames
 
     def _play(self, packet: _Packet, now: float) -> list[Frame]:
+        assert self._next is not None
         if not packet.payload:  # padding: it has a number, but no sound
             return []
-        frames = self._fill_to(packet.at, gap=False)  # numbers without a hole: the sender paused
+        frames = []
+        if self._fill_pauses or not self._pausing:
+            frames = self._fill_to(packet.at, gap=False)  # numbers without a hole: the sender paused
         try:
             samples = self._decoder.decode(packet.payload)
         except ValueError:
@@ -220,6 +246,9 @@ class ReceivePath:
         self._filling.heard(samples)
         self._length = len(samples)
         self._pausing = len(packet.payload) <= DTX_BYTES
+        if packet.copy:
+            self.statistics.recovered += 1
+            self._miss(self._next, self._next + 1, packet.arrived_s)
         self._reference = (packet.timestamp, packet.at)
         self.statistics.wait_s += (now - packet.arrived_s - self.statistics.wait_s) / 16
         overlap = max(0, self._at - packet.at)  # the packet before was longer than it said
@@ -229,10 +258,7 @@ class ReceivePath:
         """Fill the hole before packet `first`."""
         assert self._next is not None
         successor = self._waiting[first]
-        self.statistics.lost += first - self._next
-        self._missed.update(dict.fromkeys(range(self._next, first), successor_came_s))
-        while len(self._missed) > MOST_MISSED:
-            del self._missed[next(iter(self._missed))]
+        self._miss(self._next, first, successor_came_s)
         self._next = first
         if successor.at <= self._at or not _has_copy(successor.payload):
             return self._fill_to(successor.at, gap=True)
@@ -245,6 +271,13 @@ class ReceivePath:
         self.statistics.recovered += 1
         self._filling.heard(samples)
         return frames + self._write(successor.at - length, samples, gap=False)
+
+    def _miss(self, first: int, end: int, successor_came_s: float) -> None:
+        """The packets from `first` up to `end` are not there when their time has come."""
+        self.statistics.lost += end - first
+        self._missed.update(dict.fromkeys(range(first, end), successor_came_s))
+        while len(self._missed) > MOST_MISSED:
+            del self._missed[next(iter(self._missed))]
 
     def _fill_to(self, end: int, gap: bool) -> list[Frame]:
         """Fill up to a sample what has not been filled already."""

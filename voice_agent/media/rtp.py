@@ -19,7 +19,7 @@ class RtpPacket(NamedTuple):
     """0..127."""
     marker: bool
     """Of voice: the first packet after a pause (RFC 3551, 4.1)."""
-    sequence: int
+    sequence_number: int
     """16 bits."""
     timestamp: int
     """32 bits."""
@@ -36,7 +36,7 @@ def parse(data: bytes) -> RtpPacket:
     """Read a packet. Raises ValueError for one that is cut short or of another version."""
     if len(data) < HEADER.size:
         raise ValueError(f"RTP: expected at least {HEADER.size} bytes, got {len(data)}")
-    flags, kind, sequence, timestamp, ssrc = HEADER.unpack_from(data)
+    flags, kind, number, timestamp, ssrc = HEADER.unpack_from(data)
     if flags >> 6 != VERSION:
         raise ValueError(f"RTP: expected version {VERSION}, got {flags >> 6}")
     start, end = HEADER.size + 4 * (flags & 0x0F), len(data)
@@ -50,11 +50,11 @@ def parse(data: bytes) -> RtpPacket:
             raise ValueError("RTP: padding of no bytes")
     if start > end:
         raise ValueError(f"RTP: {start} bytes of header and {len(data) - end} of padding in {len(data)}")
-    return RtpPacket(kind & 0x7F, kind > 0x7F, sequence, timestamp, ssrc, data[start:end])
+    return RtpPacket(kind & 0x7F, kind > 0x7F, number, timestamp, ssrc, data[start:end])
 
 
 def build(packet: RtpPacket) -> bytes:
     """The packet as bytes. Raises struct.error for a field out of its range."""
     kind = packet.payload_type | packet.marker << 7
-    header = HEADER.pack(VERSION << 6, kind, packet.sequence, packet.timestamp, packet.ssrc)
+    header = HEADER.pack(VERSION << 6, kind, packet.sequence_number, packet.timestamp, packet.ssrc)
     return header + packet.payload

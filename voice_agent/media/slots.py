@@ -72,7 +72,8 @@ class Filling:
     def heard(self, samples: Samples) -> None:
         """Real sound has come."""
         self._made = 0
-        rms = float(np.sqrt(np.mean(np.square(samples.astype(np.float32)))))
+        power = samples.astype(np.float32)
+        rms = float(np.sqrt(np.dot(power, power) / len(power)))
         self._background = min(rms, self._background * self.RISE + 0.1, self.LOUDEST)
 
     def make(self, length: int) -> Samples:
