@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.memory import resident_kb
+from benchmarks.resident import resident_kb
 
 HANG_S = 5
 MEMORY_MB = 2048

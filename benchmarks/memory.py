@@ -15,12 +15,12 @@ import json
 import os
 from collections.abc import Iterator
 from itertools import combinations, cycle
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 
+from benchmarks.resident import resident_kb
 from tests.calls.peers import Caller
 from tests.fakes.openai_server import serve
 from voice_agent import audio
@@ -45,12 +45,6 @@ class MutedCaller(Caller):
 
     def _packet(self, *_: object) -> None:
         pass
-
-
-def resident_kb(pid: int | str = "self") -> int:
-    """Memory that a process has in use, as the system counts it (VmRSS)."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 def slope(readings: list[Reading]) -> float | None:
