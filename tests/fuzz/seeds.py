@@ -74,6 +74,22 @@ def red_payloads() -> list[bytes]:
     return [red.build(111, third, copies[start:]) for start in range(3)]
 
 
+def datagrams() -> list[bytes]:
+    """For `targets.link`: RTP in order, with copies, with timestamps that leap, with another source."""
+
+    def stream(count: int, leap: int, ssrc: int = SSRC) -> bytes:
+        sent = [
+            rtp.build(rtp.RtpPacket(111, False, n, n * leap & 0xFFFFFFFF, ssrc, payload))
+            for n, payload in enumerate(opus_packets()[:count])
+        ]
+        return b"".join(bytes([len(each)]) + each for each in sent)
+
+    copied = [rtp.build(rtp.RtpPacket(63, False, 9, 8640, SSRC, payload)) for payload in red_payloads()]
+    redundant = b"".join(bytes([len(each)]) + each for each in copied if len(each) < 256)
+    leaping = b"".join(stream(2, 2**32 - 1) for _ in range(8))
+    return [stream(20, 960), stream(3, 960) + redundant, leaping, stream(3, 960) + stream(3, 960, SSRC + 1)]
+
+
 def packet_scripts() -> list[bytes]:
     """For `targets.receive`: in order, with holes, reordered, stalled, starting anew, damaged."""
     steady = bytes([0x00, 0]) * 50

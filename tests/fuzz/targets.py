@@ -5,6 +5,7 @@ A target raises for what must not happen; how long it takes and what it leaves b
 """
 
 import asyncio
+import itertools
 import json
 import logging
 import re
@@ -26,7 +27,7 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport, RtpRouter, State
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
 from aiortc.rtcrtpsender import RTCRtpSender
 from aiortc.rtcsctptransport import RTCSctpTransport
-from aiortc.rtp import HeaderExtensionsMap
+from aiortc.rtp import HeaderExtensionsMap, RtcpReceiverInfo
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -35,8 +36,11 @@ from voice_agent.audio import FRAME
 from voice_agent.calls.events import EventLog
 from voice_agent.errors import InputError
 from voice_agent.media import aiortc_guards, red, rtp
+from voice_agent.media.aiortc_private import Reception
 from voice_agent.media.peer import Peer
 from voice_agent.media.receive import MOST_MISSED, MOST_WAITING, ReceivePath
+from voice_agent.media.rtp_link import RtpLink
+from voice_agent.media.send import PayloadTypes
 from voice_agent.network import candidates
 from voice_agent.realtime.commands import Commands
 from voice_agent.realtime.conversation import Conversation
@@ -168,6 +172,29 @@ def check_receive_path(packets: Iterator[Packet]) -> None:
             given[frame.slot] += 1
             assert given[frame.slot] <= 2, f"slot {frame.slot} is given a third time"
         assert len(path._missed) <= MOST_MISSED and len(path._waiting) <= MOST_WAITING
+
+
+def link(data: bytes) -> None:
+    """Datagrams, after decryption, from RTP and RED to frames, and the report that aiortc sends of them."""
+    path, streams = ReceivePath(), dict[int, Any]()
+    now = itertools.count(1000)
+
+    def received(sequence: int, timestamp: int, payload: bytes, copies: tuple[red.Block, ...]) -> None:
+        assert len(path.push(sequence, timestamp, payload, next(now) / 50, copies)) <= MOST_FRAMES
+
+    rtp_link = RtpLink(lambda: np.zeros(FRAME, np.int16), received)
+    rtp_link.sending.types = PayloadTypes(111, 63)
+    rtp_link._reception = Reception(SimpleNamespace(_RTCRtpReceiver__remote_streams=streams))
+    reader = Reader(data)
+    while reader:
+        datagram = reader.take(reader.number(1))
+        if rtp.is_rtp(datagram):
+            with suppress(ValueError):
+                rtp_link._received(rtp.parse(datagram))
+    for ssrc, stream in streams.items():
+        lost = stream.fraction_lost, stream.packets_lost
+        assert len(bytes(RtcpReceiverInfo(ssrc, *lost, stream.max_seq, stream.jitter, 0, 0))) == 24
+    assert len(streams) <= 1
 
 
 # --- aiortc's own parsers, behind our guards ---
@@ -377,6 +404,7 @@ TARGETS = {
     "rtp": Target(read_rtp, seeds.rtp_packets),
     "red": Target(read_red, seeds.red_payloads),
     "receive": Target(receive, seeds.packet_scripts, 4000),
+    "link": Target(link, seeds.datagrams, 4000),
     "srtp": Target(take_srtp, seeds.srtp_packets),
     "stun": Target(take_stun, seeds.stun_messages),
     "sctp": Target(take_sctp, seeds.sctp_chunks),

@@ -59,8 +59,17 @@ class Reception:
         """Take note of a packet that has come."""
         if packet.ssrc not in self._streams:
             self._streams.clear()  # the caller has one voice: a new stream replaces the one before
-            self._streams[packet.ssrc] = StreamStatistics(rtp.CLOCK)
+            self._streams[packet.ssrc] = _Statistics(rtp.CLOCK)
         self._streams[packet.ssrc].add(packet)
+
+
+class _Statistics(StreamStatistics):
+    @property
+    def jitter(self) -> int:
+        """Fits into its field, whatever the caller's timestamps: else the task that reports would die, and
+        the connection never close."""
+        jitter: int = super().jitter
+        return min(jitter, 0xFFFFFFFF)
 
 
 class Output:
