@@ -1,7 +1,8 @@
 /** One WebRTC call: the offer over HTTP, then sound and events between the browser and the server. */
 
 import { CallError } from "./call-error.js";
-import { CALLS_PATH, EVENTS_CHANNEL, HEALTH_PATH, TRICKLE_TYPE } from "./protocol.js";
+import { setCopies } from "./copies.js";
+import { CALLS_PATH, EVENTS_CHANNEL, HEALTH_PATH, Server, TRICKLE_TYPE } from "./protocol.js";
 import { candidateFragment, parse, session } from "./protocol.js";
 
 const ANSWER_TIMEOUT_MS = 15_000;
@@ -41,6 +42,7 @@ export class Connection extends EventTarget {
     peer.addEventListener("icecandidate", ({ candidate }) => candidate && this.#trickle(candidate));
     this.#channel.addEventListener("message", ({ data }) => {
       const event = parse(data);
+      if (event?.type === Server.REDUNDANCY) setCopies(peer, event.on === true);
       if (event) this.#tell("event", event);
     });
     const connected = this.#connected(peer, this.#channel);

@@ -28,6 +28,7 @@ export const Server = Object.freeze({
   ROUTE: "voice_agent.route",
   HOLD: "voice_agent.hold",
   LATENCY: "voice_agent.latency",
+  REDUNDANCY: "voice_agent.redundancy",
 });
 
 /** @typedef {{type: string, [field: string]: any}} WireEvent */

@@ -3,8 +3,8 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Annotated, ParamSpec, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Literal, ParamSpec, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -12,9 +12,11 @@ from pydantic import Field
 from voice_agent import metrics
 from voice_agent.audio import FRAME, FRAME_S
 from voice_agent.extension import Emit, Extension
+from voice_agent.media.negotiation import Copies
+from voice_agent.media.network_watch import NetworkWatch
 from voice_agent.media.peer import Peer
 from voice_agent.media.playout import Playout
-from voice_agent.media.receive import ReceivePath, ReceiveStatistics
+from voice_agent.media.receive import ReceivePath
 from voice_agent.media.red import Block
 from voice_agent.media.slots import Frame
 from voice_agent.message import (
@@ -57,6 +59,10 @@ class WebRtcClient(Extension):
     """The call ends if the connection is not up by then."""
     silence_timeout_s: Seconds = 15.0
     """The call ends when no packet has come for this long: the caller has vanished."""
+    packet_ms: Literal[10, 20] = 20
+    """Length of packets both ways; 10 costs twice the packets and loses less sound with each."""
+    copies: Copies = "auto"
+    """When packets carry a copy of the one before (RED): when loss asks for it, "always" or "never"."""
     model: str = "voice-agent"
     """The name that `session.created` tells."""
 
@@ -73,8 +79,6 @@ class WebRtcClient(Extension):
         self._out: asyncio.Queue[tuple[str, Message]] = asyncio.Queue()
         """What `run` is to emit."""
         self._receive = ReceivePath()
-        self._told = ReceiveStatistics()
-        """What was counted when last told."""
         self._ticks = 0
         self._playout = Playout()
         self._conversation = Conversation(self.session.language, self.model)
@@ -95,7 +99,10 @@ class WebRtcClient(Extension):
             on_event=self._guarded(self._command, None),
             on_open=self._opened,
             on_state=self._state,
+            packet_ms=self.packet_ms,
+            copies=self.copies,
         )
+        self._network = NetworkWatch(self._receive, self._peer.link)
 
     async def answer(self, offer: str) -> str:
         """The SDP answer. Raises InputError."""
@@ -198,13 +205,8 @@ class WebRtcClient(Extension):
         return samples
 
     def _tell_network(self) -> None:
-        statistics = replace(self._receive.statistics)
-        counted, self._told = statistics.since(self._told), statistics
-        for fate in ("received", "lost", "recovered", "concealed", "late"):
-            metrics.PACKETS.labels(fate).inc(getattr(counted, fate))
-        metrics.GAPS.inc(counted.gap_s)
-        metrics.JITTER.observe(counted.jitter_s)
-        self._send(self._conversation.network(counted))
+        report = self._network.report(asyncio.get_running_loop().time())
+        self._send(self._conversation.network(report))
 
     def _first_sample(self, turn: int) -> None:
         now = asyncio.get_running_loop().time()

@@ -48,6 +48,8 @@ class EventLog:
         """By id, in the order in which they were created."""
         self.heard_as: list[HeardAs] = []
         self.errors: list[str] = []
+        self.copies_wanted = False
+        """The server has asked for packets that carry copies."""
         self.count = 0
 
     @property
@@ -79,6 +81,8 @@ class EventLog:
             error = event.get("error")
             message = error.get("message") if isinstance(error, dict) else error
             self.errors.append(f"the server told: {message}")
+        elif type_ == "voice_agent.redundancy":
+            self.copies_wanted = event.get("on") is True
         elif type_ == "conversation.item.input_audio_transcription.completed":
             self.heard_as.append(HeardAs(now, str(event.get("transcript", ""))))
         elif response_id := _response_id(event):

@@ -56,7 +56,7 @@ class Phone:
         self._hung_up = False
         self._relay = relay
         aiortc_private.allow_loopback()
-        self._link = RtpLink(self._next_frame, self._packet)
+        self._link = RtpLink(self._next_frame, self._packet, copies="never")  # but when the server asks
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connection.on("connectionstatechange", self._state)
         channel = self._connection.createDataChannel(EVENTS_CHANNEL)
@@ -167,6 +167,7 @@ class Phone:
     def _event(self, data: object) -> None:
         if isinstance(data, str):
             self.events.receive(data, asyncio.get_running_loop().time())
+            self._link.sending.redundant = self.events.copies_wanted
             self._changed.set()
 
     def _state(self) -> None:

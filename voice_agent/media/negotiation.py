@@ -5,9 +5,12 @@ aiortc says nothing of these in what it writes. Pure text: no other line is touc
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from voice_agent.media.send import PayloadTypes
 
+Copies = Literal["auto", "always", "never"]
+"""When packets carry a copy of the one before: when loss asks for it, always, never."""
 OPUS = "opus/48000/2"
 RED = "red/48000/2"
 RED_TYPE = 63
@@ -29,15 +32,15 @@ def completed_offer(offer: str) -> str:
     return offer if opus is None else _with_codecs(offer, opus, RED_TYPE, ())
 
 
-def completed_answer(offer: str, answer: str, packet_ms: int = 20, copies_first: bool = False) -> str:
+def completed_answer(offer: str, answer: str, packet_ms: int = 20, copies: Copies = "auto") -> str:
     """An answer of aiortc's that takes what the offer has: without it browsers send neither FEC nor copies
-    (RFC 7587, 7; RFC 2198, 5). With `copies_first` a browser sends copies from the start."""
+    (RFC 7587, 7; RFC 2198, 5). A browser sends copies from the start if they are named first."""
     opus = next(_types_of(answer, OPUS), None)
     if opus is None:
         return answer
     red = next((red for red in _types_of(offer, RED) if _carries(offer, red, opus)), None)
     lengths = () if packet_ms == 20 else (f"a=ptime:{packet_ms}", f"a=maxptime:{packet_ms}")
-    return _with_codecs(answer, opus, red, lengths, copies_first)
+    return _with_codecs(answer, opus, None if copies == "never" else red, lengths, copies == "always")
 
 
 def _types_of(sdp: str, codec: str) -> Iterator[int]:
@@ -51,12 +54,12 @@ def _carries(sdp: str, red: int, opus: int) -> bool:
 
 
 def _with_codecs(
-    sdp: str, opus: int, red: int | None, lengths: tuple[str, ...], copies_first: bool = False
+    sdp: str, opus: int, red: int | None, lengths: tuple[str, ...], red_first: bool = False
 ) -> str:
     lines = []
     for line in sdp.splitlines():
         if line.startswith("m=audio ") and red is not None:
-            line = _with_type(line, red, copies_first)
+            line = _with_type(line, red, red_first)
         lines.append(line)
         if line.lower() == f"a=rtpmap:{opus} {OPUS}":
             lines.append(f"a=fmtp:{opus} {OPUS_SETTINGS}")

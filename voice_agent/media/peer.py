@@ -9,6 +9,7 @@ from aiortc.sdp import SessionDescription, candidate_from_sdp
 
 from voice_agent.errors import InputError
 from voice_agent.media import aiortc_guards, aiortc_private, negotiation
+from voice_agent.media.negotiation import Copies
 from voice_agent.media.rtp_link import RtpHandler, RtpLink
 from voice_agent.message import Samples
 
@@ -35,16 +36,16 @@ class Peer:
         on_open: Callable[[], None],
         on_state: Callable[[str], None],
         packet_ms: int = 20,
-        copies_first: bool = False,
+        copies: Copies = "auto",
     ) -> None:
-        """`packet_ms` and `copies_first` are what the answer asks for, see `negotiation`."""
+        """`packet_ms`, 10 or 20, and `copies` hold for both directions: the answer asks for them."""
         aiortc_private.allow_loopback()
         aiortc_guards.install()
-        self.link = RtpLink(source, on_packet, packet_ms=packet_ms, dtx=True)
+        self.link = RtpLink(source, on_packet, packet_ms=packet_ms, copies=copies, dtx=True)
         self.has_events = False
         """The offer has a data channel."""
         self._packet_ms = packet_ms
-        self._copies_first = copies_first
+        self._copies = copies
         self._on_event = on_event
         self._on_open = on_open
         self._channel: Any = None
@@ -64,7 +65,7 @@ class Peer:
             audio.direction = "sendrecv"
             await self._connection.setLocalDescription(await self._connection.createAnswer())
             sdp: str = self._connection.localDescription.sdp
-            answer = negotiation.completed_answer(offer, sdp, self._packet_ms, self._copies_first)
+            answer = negotiation.completed_answer(offer, sdp, self._packet_ms, self._copies)
             self.link.agree(answer)
         except Exception as error:
             # aiortc meets what it did not expect in an offer with errors of every class.

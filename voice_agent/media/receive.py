@@ -67,6 +67,12 @@ class ReceiveStatistics:
         """Packets lost without a copy."""
         return self.lost - self.recovered
 
+    @property
+    def loss(self) -> float:
+        """Share of the packets sent that never came, 0..1."""
+        missing = max(0, self.lost - self.late)
+        return missing / (self.received + missing) if missing else 0.0
+
     def since(self, before: "ReceiveStatistics") -> "ReceiveStatistics":
         """What has been counted since an earlier copy; jitter and wait as they are."""
         return ReceiveStatistics(
@@ -243,7 +249,7 @@ class ReceivePath:
         except ValueError:
             self.statistics.broken += 1
             return frames + self._fill_to(packet.at + self._length, gap=True)
-        self._filling.heard(samples)
+        samples = self._filling.heard(samples)
         self._length = len(samples)
         self._pausing = len(packet.payload) <= DTX_BYTES
         if packet.copy:
@@ -269,7 +275,7 @@ class ReceivePath:
         except ValueError:
             return frames + self._fill_to(successor.at, gap=True)
         self.statistics.recovered += 1
-        self._filling.heard(samples)
+        samples = self._filling.heard(samples)
         return frames + self._write(successor.at - length, samples, gap=False)
 
     def _miss(self, first: int, end: int, successor_came_s: float) -> None:

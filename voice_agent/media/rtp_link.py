@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from voice_agent.media import negotiation, red
-from voice_agent.media.adaptation import Adaptation
+from voice_agent.media.adaptation import MOST_BITRATE, Adaptation
 from voice_agent.media.aiortc_private import IdleTrack, Output, Reception, take_packets
+from voice_agent.media.negotiation import Copies
 from voice_agent.media.pacer import Pacer
 from voice_agent.media.rtp import RtpPacket
 from voice_agent.media.send import PayloadTypes, SendPath
@@ -26,25 +27,32 @@ class SendStatistics:
     """Round-trip time, smoothed."""
     loss: float = 0.0
     """Share of packets lost, smoothed, 0..1."""
-    bitrate: int = 0
+    bitrate: int = MOST_BITRATE
     """Bits a second, without copies."""
-    redundant: bool = False
-    """Packets carry copies."""
     packets: int = 0
 
 
 class RtpLink:
     """Pulls 20 ms from `source` when they are due, and hands on every packet that comes.
 
-    `packet_ms` and `dtx` are those of SendPath. The callbacks run on the loop and must not block or raise.
+    `packet_ms` and `dtx` are those of SendPath. With `copies` "auto" loss decides whether packets carry
+    copies, with "never" whoever sets `sending.redundant`. The callbacks run on the loop and must not block
+    or raise.
     """
 
     def __init__(
-        self, source: Callable[[], Samples], on_packet: RtpHandler, *, packet_ms: int = 20, dtx: bool = False
+        self,
+        source: Callable[[], Samples],
+        on_packet: RtpHandler,
+        *,
+        packet_ms: int = 20,
+        dtx: bool = False,
+        copies: Copies = "auto",
     ) -> None:
         self.sending = SendPath(source, packet_ms, dtx)
         self.pacer = Pacer(self._send_next, packet_ms / 1000)
         self.statistics = SendStatistics()
+        self._copies = copies
         self._adaptation = Adaptation()
         self._on_packet = on_packet
         self._track = IdleTrack(self.pacer.start)
@@ -61,6 +69,12 @@ class RtpLink:
     def agree(self, answer: str) -> None:
         """Send and take what the final answer names. Raises ValueError without Opus."""
         self.sending.types = negotiation.payload_types(answer)
+        self.sending.redundant = self._copies == "always"
+
+    @property
+    def takes_copies(self) -> bool:
+        """Whether both sides can send copies when they are asked to."""
+        return self.sending.types.red is not None and self._copies == "auto"
 
     def close(self) -> None:
         """Send nothing more."""
@@ -85,10 +99,10 @@ class RtpLink:
         adaptation = self._adaptation
         adaptation.report(loss, rtt_s, asyncio.get_running_loop().time())
         self.sending.encoder.adapt(adaptation.bitrate, adaptation.loss_percent)
-        self.sending.redundant = adaptation.redundancy.on
+        if self._copies == "auto":
+            self.sending.redundant = adaptation.redundancy.on
         told = self.statistics
         told.rtt_s, told.loss, told.bitrate = rtt_s, adaptation.redundancy.loss, adaptation.bitrate
-        told.redundant = adaptation.redundancy.on
 
 
 def blocks(packet: RtpPacket, types: PayloadTypes) -> tuple[red.Block, ...]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from voice_agent.audio import FRAME, FULL_SCALE, SAMPLE_RATE
 from voice_agent.media.opus import OpusDecoder
+from voice_agent.media.steps import StepLimit
 from voice_agent.message import Samples
 
 NOISE = np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32)
@@ -59,6 +60,8 @@ class Filling:
     """Samples: after 100 ms a concealed voice is a drone."""
     RISE = 1.02
     """By which the background may have grown with each packet: 4 dB in half a second."""
+    SETTLING = 6
+    """Packets after a hole in which the decoder, whose memory of the voice was wrong, may still overshoot."""
     LOUDEST = 10 ** (-50 / 20) * FULL_SCALE
     """RMS of the background at most."""
 
@@ -68,13 +71,21 @@ class Filling:
         """Samples since the last real one."""
         self._background = 0.0
         """RMS of the quietest sound of late."""
+        self._steps = StepLimit()
+        self._settling = 0
+        """Packets for which the decoder is not yet to be trusted."""
 
-    def heard(self, samples: Samples) -> None:
-        """Real sound has come."""
+    def heard(self, samples: Samples) -> Samples:
+        """Real sound has come; returns it, without the clicks that follow a hole."""
         self._made = 0
         power = samples.astype(np.float32)
         rms = float(np.sqrt(np.dot(power, power) / len(power)))
         self._background = min(rms, self._background * self.RISE + 0.1, self.LOUDEST)
+        if self._settling:
+            self._settling -= 1
+            return self._steps.apply(samples)
+        self._steps.learn(samples)
+        return samples
 
     def make(self, length: int) -> Samples:
         """The next so many samples, FRAME at most."""
@@ -88,4 +99,5 @@ class Filling:
                 concealed = np.zeros(length, np.int16)
             sound = sound + concealed * fade
         self._made += length
-        return np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
+        self._settling = self.SETTLING
+        return self._steps.apply(np.clip(np.rint(sound), -32768, 32767).astype(np.int16))

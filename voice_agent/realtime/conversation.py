@@ -6,7 +6,7 @@ Pure: messages in, events out, so that every transport sends the same. What the 
 
 from openai.types import realtime as api
 
-from voice_agent.media.receive import ReceiveStatistics
+from voice_agent.media.network_watch import NetworkReport
 from voice_agent.message import (
     Clause,
     Failed,
@@ -90,21 +90,28 @@ class Conversation:
             overlapped=_rounded(latency.overlapped_ms),
         )
 
-    def network(self, counted: ReceiveStatistics) -> list[Event]:
-        """How the caller's packets have come of late."""
-        return [
-            self._events.extra(
-                "network",
-                received=counted.received,
-                lost=counted.lost,
-                recovered=counted.recovered,
-                concealed=counted.concealed,
-                late=counted.late,
-                gap_ms=round(counted.gap_s * 1000),
-                jitter_ms=round(counted.jitter_s * 1000, 1),
-                wait_ms=round(counted.wait_s * 1000, 1),
-            )
-        ]
+    def network(self, report: NetworkReport) -> list[Event]:
+        """How the packets of both sides have come of late; and a word to the caller when its packets should
+        begin or cease to carry copies."""
+        received, sent = report.received, report.sent
+        told = self._events.extra(
+            "network",
+            received=received.received,
+            lost=received.lost,
+            recovered=received.recovered,
+            concealed=received.concealed,
+            late=received.late,
+            gap_ms=round(received.gap_s * 1000),
+            jitter_ms=round(received.jitter_s * 1000, 1),
+            wait_ms=round(received.wait_s * 1000, 1),
+            rtt_ms=None if sent.rtt_s is None else round(sent.rtt_s * 1000, 1),
+            sent_lost=round(sent.loss, 4),
+            bitrate=sent.bitrate,
+            copies=report.copies,
+        )
+        if report.ask_for_copies is None:
+            return [told]
+        return [told, self._events.extra("redundancy", on=report.ask_for_copies)]
 
     def _about(self, turn: int, name: str, **fields: object) -> list[Event]:
         response_id = self.replies.response_id(turn)
