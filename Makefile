@@ -13,14 +13,14 @@ COMPILE := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_INDEX_URL PIP_CON
 	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --build-deps-for editable \
 	--unsafe-package voice-agent --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: setup run test bench lock browser clean
+.PHONY: setup run test bench lock browser coturn clean
 
 setup: $(VENV)/.installed-run
 
 run: setup
 	$(BIN)/voice-agent serve $(ARGS)
 
-test: $(VENV)/.installed-dev browser
+test: $(VENV)/.installed-dev browser coturn
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -31,6 +31,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.embedded
 	$(BIN)/python -m benchmarks.stand_ins
 	$(BIN)/python -m benchmarks.load
+	$(BIN)/python -m benchmarks.recovery
 
 # Pins stay as they are unless a range in pyproject.toml forbids them; UPGRADE=--upgrade takes the newest.
 lock: $(VENV)/.installed-dev
@@ -59,12 +60,22 @@ $(VENV)/.installed-dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.installed-run
 
-browser:
-	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+# Brings a program for the tests by apt: $(1) the names it may have, $(2) the package, $(3) what for, $(4) what
+# to do after it was installed.
+define bring
+	@for name in $(1); do command -v $$name >/dev/null && exit 0; done; \
 	if ! command -v apt-get >/dev/null; then why="there is no apt-get here"; \
 	elif [ "$$(id -u)" = 0 ]; then as=; \
 	elif sudo -n true 2>/dev/null; then as="sudo -n"; \
 	else why="installing needs root"; fi; \
-	if [ -z "$$why" ]; then $$as apt-get update -qq && $$as apt-get install -y -qq --no-install-recommends chromium \
-		&& exit 0; why="apt-get failed"; fi; \
-	echo "make: no Chromium for the browser tests, and $$why: install Chromium or Google Chrome" >&2
+	if [ -z "$$why" ]; then $$as apt-get update -qq && $$as apt-get install -y -qq --no-install-recommends $(2) \
+		&& { $(4) exit 0; }; why="apt-get failed"; fi; \
+	echo "make: no $(2) for $(3), and $$why: install it, or these tests are skipped" >&2
+endef
+
+browser:
+	$(call bring,$(BROWSERS),chromium,the browser tests)
+
+# The tests start their own, on 127.0.0.1; Debian's package would serve the whole network from now on.
+coturn:
+	$(call bring,turnserver,coturn,the tests of TURN,$$as systemctl disable --now coturn >/dev/null 2>&1;)

@@ -3,17 +3,21 @@
 import { CallError } from "./call-error.js";
 import { Captions } from "./captions.js";
 import { Connection, checkBrowser } from "./connection.js";
+import { iceConfiguration } from "./ice-servers.js";
 import { Levels } from "./levels.js";
 import { Microphone } from "./microphone.js";
 import { Server, cancelResponse, createResponse, typedItem, updateSession } from "./protocol.js";
 import { TurnState } from "./turn-state.js";
 
-/** @typedef {"permission" | "connecting" | import("./turn-state.js").Turn | "ended" | "failed"} State */
+/**
+ * @typedef {"permission" | "connecting" | import("./turn-state.js").Turn | "reconnecting" | "ended" | "failed"}
+ *   State
+ */
 
 /**
  * Sends, each as a CustomEvent with its detail: "state" (State), "up", "caption" (Line), "level" ({name: "you" |
  * "agent", level}), "sound" (the agent's MediaStream), "latency" and "route" (events of the wire), "trouble"
- * (the text of an error that the call survives), "network" (whether it is stable), "microphone" (its device
+ * (the text of an error that the call survives), "signal" (a Signal), "reconnected", "microphone" (its device
  * id), "microphone-lost", "over" (a CallError, or null when the caller has hung up).
  */
 export class Call extends EventTarget {
@@ -24,6 +28,7 @@ export class Call extends EventTarget {
   #turn = new TurnState();
   /** Stops the meter of the microphone in use. */
   #unwatch = () => {};
+  #reconnecting = false;
   #over = false;
   #startedAt = 0;
 
@@ -36,11 +41,12 @@ export class Call extends EventTarget {
       checkBrowser();
       this.#levels.start();
       this.#listen();
+      const configuration = iceConfiguration();
       this.#tell("state", "permission");
       await this.#useMicrophone(deviceId);
       if (this.#over) return this.#microphone.stop();
       this.#tell("state", "connecting");
-      await this.#connection.start(this.#microphone.stream, language);
+      await this.#connection.start(this.#microphone.stream, language, await configuration);
       this.#startedAt = performance.now();
       this.#tell("up");
       this.#tell("state", this.#turn.value);
@@ -114,8 +120,9 @@ export class Call extends EventTarget {
     this.#microphone.addEventListener("lost", () => this.#tell("microphone-lost"));
     const connection = this.#connection;
     connection.addEventListener("event", ({ detail }) => this.#receive(detail));
-    connection.addEventListener("unstable", () => this.#tell("network", false));
-    connection.addEventListener("stable", () => this.#tell("network", true));
+    connection.addEventListener("signal", ({ detail }) => this.#tell("signal", detail));
+    connection.addEventListener("reconnecting", () => this.#reconnects(true));
+    connection.addEventListener("reconnected", () => this.#reconnects(false));
     connection.addEventListener("ended", ({ detail }) => this.#end(detail));
     connection.addEventListener("sound", ({ detail }) => {
       this.#tell("sound", detail);
@@ -127,12 +134,21 @@ export class Call extends EventTarget {
   #receive(event) {
     const before = this.#turn.value;
     this.#turn.receive(event);
-    if (this.#turn.value !== before && this.#startedAt) this.#tell("state", this.#turn.value);
+    if (this.#turn.value !== before && this.#startedAt && !this.#reconnecting) {
+      this.#tell("state", this.#turn.value);
+    }
     const line = this.#captions.receive(event);
     if (line) this.#tell("caption", line);
     if (event.type === Server.LATENCY) this.#tell("latency", event);
     if (event.type === Server.ROUTE) this.#tell("route", event);
     if (event.type === Server.ERROR) this.#tell("trouble", event.error?.message ?? "");
+  }
+
+  /** @param {boolean} value */
+  #reconnects(value) {
+    this.#reconnecting = value;
+    this.#tell("state", value ? "reconnecting" : this.#turn.value);
+    if (!value) this.#tell("reconnected");
   }
 
   /** @param {CallError | null} error */

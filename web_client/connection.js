@@ -2,18 +2,22 @@
 
 import { CallError } from "./call-error.js";
 import { setCopies } from "./copies.js";
-import { CALLS_PATH, EVENTS_CHANNEL, HEALTH_PATH, Server, TRICKLE_TYPE } from "./protocol.js";
-import { candidateFragment, parse, session } from "./protocol.js";
+import { CALLS_PATH, EVENTS_CHANNEL, FRAGMENT_TYPE, Server, parse, session } from "./protocol.js";
+import { reconnect } from "./reconnect.js";
+import { candidateFragment } from "./sdp-fragment.js";
+import { SignalMeter, received } from "./signal.js";
 
 const ANSWER_TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 15_000;
-const WATCH_MS = 1000;
-/** The server sends 50 packets a second, also while it is silent; gaps of a second are common on a train. */
-const SILENT_S = 3;
+const PATCH_TIMEOUT_MS = 5000;
+const WATCH_MS = 500;
+/** The server sends at least two packets a second, also while it is silent; on a train gaps of 1 s are common. */
+const SILENT_MS = 2000;
 
 /**
- * Sends "event" (detail: an event of the wire), "sound" (detail: the agent's MediaStream),
- * "unstable" and "stable" (nothing arrives, or does again), "ended" (detail: a CallError).
+ * Sends "event" (detail: an event of the wire), "sound" (detail: the agent's MediaStream), "signal" (detail: a
+ * Signal, once a second), "reconnecting" and "reconnected" (nothing arrives, or does again), "ended" (detail: a
+ * CallError).
  */
 export class Connection extends EventTarget {
   /** @type {RTCPeerConnection | null} */
@@ -22,8 +26,11 @@ export class Connection extends EventTarget {
   #channel = null;
   /** @type {string} the call's resource, once the server has told it */
   #location = "";
-  /** @type {RTCIceCandidate[]} found before the resource was known */
+  /** @type {RTCIceCandidate[]} found before the server knows the offer, or the restart, that they belong to */
   #candidates = [];
+  #offered = false;
+  #signal = new SignalMeter();
+  #reconnecting = false;
   #stopped = false;
   #watch = 0;
 
@@ -31,9 +38,10 @@ export class Connection extends EventTarget {
    * Place the call; returns when events can flow. Throws CallError.
    * @param {MediaStream} microphone
    * @param {string} language
+   * @param {RTCConfiguration} configuration
    */
-  async start(microphone, language) {
-    const peer = (this.#peer = new RTCPeerConnection());
+  async start(microphone, language, configuration) {
+    const peer = (this.#peer = new RTCPeerConnection({ ...configuration, bundlePolicy: "max-bundle" }));
     this.#channel = peer.createDataChannel(EVENTS_CHANNEL);
     for (const track of microphone.getAudioTracks()) peer.addTrack(track, microphone);
     peer.addEventListener("track", ({ track, streams }) =>
@@ -42,7 +50,8 @@ export class Connection extends EventTarget {
     peer.addEventListener("icecandidate", ({ candidate }) => candidate && this.#trickle(candidate));
     this.#channel.addEventListener("message", ({ data }) => {
       const event = parse(data);
-      if (event?.type === Server.REDUNDANCY) setCopies(peer, event.on === true);
+      if (event?.type === Server.REDUNDANCY && !this.#reconnecting) setCopies(peer, event.on === true);
+      if (event?.type === Server.NETWORK) this.#signal.hear(event);
       if (event) this.#tell("event", event);
     });
     const connected = this.#connected(peer, this.#channel);
@@ -58,7 +67,8 @@ export class Connection extends EventTarget {
   stop() {
     if (this.#stopped) return;
     this.#stopped = true;
-    clearTimeout(this.#watch);
+    clearInterval(this.#watch);
+    window.removeEventListener("online", this.#reconnect);
     this.#channel?.close();
     this.#peer?.close();
     if (this.#location) this.#delete();
@@ -100,8 +110,30 @@ export class Connection extends EventTarget {
     if (!response.ok) throw await refusal(response);
     this.#location = new URL(response.headers.get("Location") ?? "", response.url).href;
     if (this.#stopped) this.#delete(); // hung up while the server was answering
-    for (const candidate of this.#candidates.splice(0)) this.#trickle(candidate);
+    this.#flush();
     return response.text();
+  }
+
+  /**
+   * Restart ICE on the server too; returns its fragment. Throws CallError where there is no such call any more.
+   * @param {string} fragment
+   */
+  async #restart(fragment) {
+    this.#offered = false;
+    this.#candidates = []; // the fragment has those that have been found; the others follow it
+    const headers = { "Content-Type": FRAGMENT_TYPE, "If-Match": "*" };
+    const signal = AbortSignal.timeout(PATCH_TIMEOUT_MS);
+    const response = await fetch(this.#location, { method: "PATCH", headers, body: fragment, signal });
+    if (response.status === 404) throw new CallError("lost");
+    if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
+    this.#flush();
+    return response.text();
+  }
+
+  /** The server knows what the candidates belong to. */
+  #flush() {
+    this.#offered = true;
+    for (const candidate of this.#candidates.splice(0)) this.#trickle(candidate);
   }
 
   /**
@@ -111,11 +143,11 @@ export class Connection extends EventTarget {
    */
   #trickle(candidate) {
     if (!candidate.candidate || this.#stopped) return;
-    if (!this.#location) {
+    if (!this.#offered) {
       this.#candidates.push(candidate);
       return;
     }
-    const headers = { "Content-Type": TRICKLE_TYPE };
+    const headers = { "Content-Type": FRAGMENT_TYPE };
     const request = { method: "PATCH", headers, body: candidateFragment(candidate) };
     fetch(this.#location, request).catch(() => {}); // one way less to connect; others may do
   }
@@ -148,30 +180,44 @@ export class Connection extends EventTarget {
    */
   #follow(peer, channel) {
     if (this.#stopped) return;
-    channel.addEventListener("close", () => this.#end("hung_up"));
-    peer.addEventListener("connectionstatechange", () => {
-      if (peer.connectionState === "failed") this.#end("lost");
+    channel.addEventListener("close", () => this.#end(new CallError("hung_up")));
+    peer.addEventListener("iceconnectionstatechange", () => {
+      if (["disconnected", "failed"].includes(peer.iceConnectionState)) this.#reconnect();
     });
+    window.addEventListener("online", this.#reconnect); // another network, perhaps
+    let ticks = 0;
     let packets = 0;
-    let silent_s = 0;
-    const check = async () => {
-      const now = await packetsReceived(peer);
-      const wasSilent = silent_s >= SILENT_S;
-      silent_s = now === packets ? silent_s + WATCH_MS / 1000 : 0;
-      packets = now;
-      if (silent_s >= SILENT_S && !wasSilent) this.#tell("unstable");
-      if (silent_s < SILENT_S && wasSilent) this.#tell("stable");
-      if (silent_s >= SILENT_S && !(await serverThere())) this.#end("server_gone");
-      if (!this.#stopped) this.#watch = setTimeout(check, WATCH_MS);
-    };
-    this.#watch = setTimeout(check, WATCH_MS);
+    let silent_ms = 0;
+    this.#watch = setInterval(async () => {
+      const report = await peer.getStats();
+      silent_ms = received(report) === packets ? silent_ms + WATCH_MS : 0;
+      packets = received(report);
+      if (silent_ms >= SILENT_MS) this.#reconnect();
+      if (++ticks % (1000 / WATCH_MS)) return;
+      this.#signal.measure(report);
+      this.#tell("signal", this.#signal.value);
+    }, WATCH_MS);
   }
 
-  /** @param {import("./call-error.js").CallErrorCode} code */
-  #end(code) {
+  /** Look for another path until sound arrives again; the call ends where there is none. */
+  #reconnect = async () => {
+    if (this.#reconnecting || this.#stopped) return;
+    this.#reconnecting = true;
+    this.#tell("reconnecting");
+    try {
+      await reconnect(this.#peer, (fragment) => this.#restart(fragment));
+      this.#tell("reconnected");
+    } catch (error) {
+      this.#end(error instanceof CallError ? error : new CallError("lost", String(error)));
+    }
+    this.#reconnecting = false;
+  };
+
+  /** @param {CallError} error */
+  #end(error) {
     if (this.#stopped) return;
     this.stop();
-    this.#tell("ended", new CallError(code));
+    this.#tell("ended", error);
   }
 
   /**
@@ -201,22 +247,4 @@ async function refusal(response) {
     // an answer that is not the server's own, from a proxy perhaps
   }
   return new CallError(code === "busy" ? "busy" : "refused", message);
-}
-
-/** @param {RTCPeerConnection} peer */
-async function packetsReceived(peer) {
-  let packets = 0;
-  for (const report of (await peer.getStats()).values()) {
-    if (report.type === "inbound-rtp") packets += report.packetsReceived;
-  }
-  return packets;
-}
-
-async function serverThere() {
-  try {
-    await fetch(HEALTH_PATH, { cache: "no-store", signal: AbortSignal.timeout(4 * WATCH_MS) });
-    return true;
-  } catch (error) {
-    return error.name === "TimeoutError"; // a slow network is not a missing server
-  }
 }

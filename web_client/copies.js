@@ -12,8 +12,12 @@ const RED = /^a=rtpmap:(\d+) red\/48000/im;
 export async function setCopies(peer, on) {
   const sdp = inOrder(peer.remoteDescription?.sdp ?? "", on);
   if (!sdp || peer.signalingState !== "stable") return;
-  await peer.setLocalDescription(await peer.createOffer());
-  await peer.setRemoteDescription({ type: "answer", sdp });
+  try {
+    await peer.setLocalDescription(await peer.createOffer());
+    await peer.setRemoteDescription({ type: "answer", sdp });
+  } catch (error) {
+    console.warn("copies", error); // ICE was restarted in between: the call goes on as it is
+  }
 }
 
 /**

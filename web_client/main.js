@@ -56,7 +56,11 @@ function follow(current) {
   on("latency", (latency) => view.latency.show(latency));
   on("route", (route) => view.latency.showRoute(route));
   on("trouble", (message) => view.showNotice(view.strings.trouble(message)));
-  on("network", (stable) => view.showNotice(stable ? view.strings.stable : view.strings.unstable));
+  on("signal", (signal) => view.signal.show(signal));
+  on("reconnected", () => {
+    view.showNotice(view.strings.reconnected);
+    view.announce(view.strings.reconnected);
+  });
   on("microphone", (deviceId) => listMicrophones(null, deviceId));
   on("microphone-lost", () => view.showNotice(view.strings.microphoneLost));
   on("up", () => view.showTimer(() => current.seconds));
@@ -68,6 +72,7 @@ function follow(current) {
     call = null;
     view.voice.srcObject = null;
     view.showTimer(null);
+    view.signal.show(null);
     view.showNotice("");
     view.showHear(false);
     for (const name of /** @type {const} */ (["you", "agent"])) view.showLevel({ name, level: 0 });

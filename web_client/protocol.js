@@ -4,10 +4,10 @@
  */
 
 export const CALLS_PATH = "v1/realtime/calls";
+export const ICE_PATH = "v1/realtime/ice";
 export const ABOUT_PATH = "v1/voice_agent";
-export const HEALTH_PATH = "healthz";
 export const EVENTS_CHANNEL = "oai-events";
-export const TRICKLE_TYPE = "application/trickle-ice-sdpfrag";
+export const FRAGMENT_TYPE = "application/trickle-ice-sdpfrag";
 
 /** What the server sends and the page understands. */
 export const Server = Object.freeze({
@@ -28,6 +28,7 @@ export const Server = Object.freeze({
   ROUTE: "voice_agent.route",
   HOLD: "voice_agent.hold",
   LATENCY: "voice_agent.latency",
+  NETWORK: "voice_agent.network",
   REDUNDANCY: "voice_agent.redundancy",
 });
 
@@ -82,18 +83,4 @@ export function parse(data) {
   } catch {
     return null;
   }
-}
-
-/**
- * A trickled candidate as an SDP fragment (RFC 8840).
- * @param {RTCIceCandidate} candidate
- */
-export function candidateFragment(candidate) {
-  return [
-    ...(candidate.usernameFragment ? [`a=ice-ufrag:${candidate.usernameFragment}`] : []),
-    "m=audio 9 UDP/TLS/RTP/SAVPF 0",
-    `a=mid:${candidate.sdpMid ?? 0}`,
-    `a=${candidate.candidate}`,
-    "",
-  ].join("\r\n");
 }

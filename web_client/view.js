@@ -3,6 +3,7 @@
 import { STRINGS, firstLanguage, remember } from "./strings.js";
 import { CaptionsView, element } from "./view-captions.js";
 import { LatencyView } from "./view-latency.js";
+import { SignalView } from "./view-signal.js";
 
 /** @param {string} id */
 const $ = (id) => document.getElementById(id);
@@ -15,6 +16,7 @@ export class View extends EventTarget {
   language = firstLanguage();
   captions = new CaptionsView(this.strings);
   latency = new LatencyView(this.strings);
+  signal = new SignalView(this.strings);
   #state = "idle";
   /** @type {Record<string, any> | null} what the server told about itself */
   #about = null;
@@ -85,7 +87,8 @@ export class View extends EventTarget {
     if (this.#inCall !== wasInCall) {
       $("state").focus(); // the button that had it has gone; not another one, which a held Enter would press
     }
-    if (state === "hold") this.announce(this.strings.states.hold.join(". "));
+    if (state === "reconnecting") this.showNotice("");
+    if (["hold", "reconnecting"].includes(state)) this.announce(this.strings.states[state].join(". "));
   }
 
   /**
@@ -223,6 +226,7 @@ export class View extends EventTarget {
     this.showMicrophones(this.#devices);
     this.captions.translate(strings);
     this.latency.translate(strings);
+    this.signal.translate(strings);
   }
 
   #showLanguageNotice() {

@@ -12,6 +12,7 @@ from pydantic import Field
 from voice_agent import metrics
 from voice_agent.audio import FRAME, FRAME_S
 from voice_agent.extension import Emit, Extension
+from voice_agent.ice_servers import IceServers
 from voice_agent.media.negotiation import Copies
 from voice_agent.media.network_watch import NetworkWatch
 from voice_agent.media.peer import Peer
@@ -47,6 +48,9 @@ Seconds = Annotated[float, Field(gt=0)]
 P = ParamSpec("P")
 R = TypeVar("R")
 NO_SOUND: Samples = np.zeros(FRAME, np.int16)
+AWAY_S = 2.0
+"""Without a packet for so long the line is down: also a sender that pauses sends one every 0.4 s (Opus with
+DTX), and most gaps of a mobile network are over sooner (docs/network.md)."""
 NETWORK_FRAMES = 50
 """Of the network is told once a second."""
 
@@ -57,8 +61,8 @@ class WebRtcClient(Extension):
 
     connect_timeout_s: Seconds = 20.0
     """The call ends if the connection is not up by then."""
-    silence_timeout_s: Seconds = 15.0
-    """The call ends when no packet has come for this long: the caller has vanished."""
+    reconnect_grace_s: Seconds = 15.0
+    """When no packet comes the session waits, and this long for another one; then the call ends."""
     packet_ms: Literal[10, 20] = 20
     """Length of packets both ways; 10 costs twice the packets and loses less sound with each."""
     copies: Copies = "auto"
@@ -90,6 +94,8 @@ class WebRtcClient(Extension):
         """Audio time after the latest frame."""
         self._packet_s = 0.0
         """Loop time of the latest packet."""
+        self._away = False
+        """None has come for AWAY_S: nothing is played until one does."""
         self._answered = False
         self._connected = asyncio.Event()
         self._open = asyncio.Event()
@@ -104,13 +110,17 @@ class WebRtcClient(Extension):
         )
         self._network = NetworkWatch(self._receive, self._peer.link)
 
-    async def answer(self, offer: str) -> str:
+    async def answer(self, offer: str, servers: IceServers | None = None) -> str:
         """The SDP answer. Raises InputError."""
-        return await self._peer.answer(offer)
+        return await self._peer.answer(offer, servers, self.session.session_id)
 
-    async def add_candidates(self, fragment: str) -> None:
-        """Take trickled candidates. Raises InputError."""
-        await self._peer.add_candidates(fragment)
+    async def patch(self, fragment: str) -> str | None:
+        """Take trickled candidates, or restart ICE and return this side's fragment. Raises InputError."""
+        return await self._peer.patch(fragment)
+
+    def ice_session(self) -> str:
+        """A name that changes with every restart of ICE."""
+        return self._peer.ice_session
 
     async def run(self, emit: Emit) -> None:
         try:
@@ -122,20 +132,20 @@ class WebRtcClient(Extension):
             self.session.close(f"not connected within {self.connect_timeout_s:g} s")
             return
         self._send(self._conversation.session())
+        loop = asyncio.get_running_loop()
+        self._packet_s = loop.time()
         self._answered = True
         turn = self.session.begin_turn()
         self._send(self._conversation.replies.begin(turn))
         await emit("call_started", CallStarted(self.session.language, turn=turn))
-        loop = asyncio.get_running_loop()
-        self._packet_s = loop.time()
-        while loop.time() < (vanished_s := self._packet_s + self.silence_timeout_s):
+        while loop.time() < (vanished_s := self._packet_s + self.reconnect_grace_s):
             try:
                 async with asyncio.timeout_at(vanished_s):
                     port, message = await self._out.get()
             except TimeoutError:
                 continue  # unless a packet has come meanwhile, this was the end
             await emit(port, message)
-        self.session.close(f"no sound from the caller for {self.silence_timeout_s:g} s")
+        self.session.close(f"the caller was away for {self.reconnect_grace_s:g} s")
 
     async def handle(self, message: Message, emit: Emit) -> None:
         match message:
@@ -180,6 +190,8 @@ class WebRtcClient(Extension):
 
     def _packet(self, sequence: int, timestamp: int, payload: bytes, copies: tuple[Block, ...]) -> None:
         self._packet_s = asyncio.get_running_loop().time()
+        if self._away:
+            self._set_away(False)
         self._hand_on(self._receive.push(sequence, timestamp, payload, self._packet_s, copies))
 
     def _hand_on(self, frames: list[Frame]) -> None:
@@ -196,13 +208,23 @@ class WebRtcClient(Extension):
 
     def _next_frame(self) -> Samples:
         """What the caller's loudspeaker gets next; called every 20 ms."""
-        self._hand_on(self._receive.poll(asyncio.get_running_loop().time()))
+        now = asyncio.get_running_loop().time()
+        self._hand_on(self._receive.poll(now))
+        if self._answered and not self._away and now - self._packet_s > AWAY_S:
+            self._set_away(True)
+        if self._away:
+            return NO_SOUND
         self._ticks += 1
         if self._answered and self._ticks % NETWORK_FRAMES == 0:
             self._tell_network()
         samples = self._playout.pull()
         self._tell_progress()
         return samples
+
+    def _set_away(self, away: bool) -> None:
+        """The line is down, or up again. What the agent says stops where it is, and goes on from there."""
+        self._away = away
+        self._send(self._conversation.connection("waiting" if away else "connected"))
 
     def _tell_network(self) -> None:
         report = self._network.report(asyncio.get_running_loop().time())

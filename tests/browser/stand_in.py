@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 
 from voice_agent import audio, resources
 from voice_agent.commands.serve import listen
+from voice_agent.ice_servers import ICE_PATH
 from voice_agent.media.peer import Peer
 from voice_agent.media.receive import ReceivePath
 from voice_agent.media.red import Block
@@ -160,9 +161,9 @@ class StandIn:
         async def about() -> Event:
             return ABOUT
 
-        @app.get("/healthz")
-        async def health() -> Event:
-            return {"status": "ok"}
+        @app.get(ICE_PATH)
+        async def ice() -> Event:
+            return {"iceServers": [], "iceTransportPolicy": "all"}
 
         @app.post("/v1/realtime/calls")
         async def begin(request: Request) -> Response:
@@ -180,8 +181,8 @@ class StandIn:
         async def trickle(request: Request) -> Response:
             self._note(request)
             assert self._peer is not None
-            await self._peer.add_candidates((await request.body()).decode())
-            return Response(status_code=204)
+            answer = await self._peer.patch((await request.body()).decode())
+            return Response(answer, 200 if answer else 204)
 
         @app.delete(CALL)
         async def hang_up(request: Request) -> Response:

@@ -407,19 +407,26 @@ def test_a_server_that_vanishes(chromium: OpenPage, stand_in: StandIn, screensho
     call(page, stand_in)
     page.wait_for_timeout(1500)  # let sound arrive, so that its absence is noticed
     stand_in.vanish()
-    expect(page.get_by_role("alert")).to_contain_text("The server is gone", timeout=12_000)
+    expect(page.locator("#state")).to_have_text("Reconnecting …", timeout=8000)
+    expect(page.get_by_role("alert")).to_contain_text("The server is gone", timeout=25_000)
     expect(page.get_by_role("button", name="Call again")).to_be_visible()
     screenshot(page, "server-gone-dark")
 
 
-def test_a_network_that_comes_back(chromium: OpenPage, stand_in: StandIn) -> None:
+def test_a_network_that_comes_back(chromium: OpenPage, stand_in: StandIn, screenshot: Screenshot) -> None:
     page = chromium()
     call(page, stand_in)
     page.wait_for_timeout(1500)
     stand_in.freeze()
-    expect(page.get_by_text("Nothing arrives from the server")).to_be_visible(timeout=8000)
+    expect(page.locator("#state")).to_have_text("Reconnecting …", timeout=8000)
+    expect(page.locator("#announcer")).to_contain_text("The call goes on as soon as it is back.")
+    screenshot(page, "reconnecting")
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("#state")).to_have_text("正在重新连接……")
+    page.get_by_role("button", name="English").click()
     stand_in.thaw()
-    expect(page.get_by_text("The connection is back.")).to_be_visible()
+    expect(page.get_by_role("status").get_by_text("The connection is back.")).to_be_visible()
+    expect(page.locator("#state")).to_have_text("Listening")
     expect(page.locator(IN_CALL)).to_be_attached()
 
 

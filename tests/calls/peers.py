@@ -12,6 +12,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from voice_agent import audio
 from voice_agent.extension import Emit, Extension
 from voice_agent.media import aiortc_private, negotiation
+from voice_agent.media.ice import RestartableIce
 from voice_agent.media.receive import ReceivePath
 from voice_agent.media.red import Block
 from voice_agent.media.rtp_link import RtpLink
@@ -74,7 +75,15 @@ class Caller:
 
     async def accept(self, answer: str) -> None:
         self._link.agree(answer)
+        self.ice = RestartableIce(self.connection.getTransceivers()[0].receiver.transport.transport)
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+
+    def fragment(self, *lines: str) -> str:
+        """Lines of SDP about the ICE session of the offer."""
+        ufrag = next(
+            line for line in self.connection.localDescription.sdp.splitlines() if "ice-ufrag" in line
+        )
+        return "\r\n".join([ufrag, *lines, ""])
 
     async def wait_for(self, type_: str, count: int = 1) -> dict[str, Any]:
         """The count-th event of a type, waiting for it."""
@@ -99,8 +108,16 @@ class Caller:
         """Send no packet any more."""
         self._link.close()
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """From which it sends."""
+        pair = self.ice._transport._connection._nominated[1]
+        return pair.local_addr
+
     async def hang_up(self) -> None:
         self._link.close()
+        if hasattr(self, "ice"):
+            await self.ice.close()
         await self.connection.close()
 
     def _packet(self, sequence: int, timestamp: int, payload: bytes, copies: tuple[Block, ...]) -> None:

@@ -7,13 +7,14 @@ import httpx
 import pytest
 
 from tests.calls.peers import Beeper, Caller
-from tests.calls.test_server import SDP, a_server, graph_of, until_no_call
+from tests.calls.test_server import FRAGMENT, SDP, a_server, graph_of, until_no_call
 from voice_agent import audio
 from voice_agent.calls.phone import Phone
+from voice_agent.http.calls import Calls, Simulation
 from voice_agent.message import Samples
 from voice_agent.network import profile
 from voice_agent.network.relay import Relay
-from voice_agent.server import Calls, Simulation, make_app
+from voice_agent.server import make_app
 from voice_agent.testing import tone
 
 FRAMES = 20
@@ -45,10 +46,9 @@ def test_a_call_through_a_network_of_the_servers() -> None:
             assert response.status_code == 201
             location = response.headers["location"]
             relay = relay_of(calls)
-            own = "a=candidate:1 1 UDP 2130706431 127.0.0.1 50000 typ host\r\n"
-            assert ":50000" not in calls.trickled(location.rpartition("/")[2], own)
-            assert (await http.patch(location, content=own)).status_code == 204
-            assert (await http.patch(location, content="a=candidate:x")).status_code == 400
+            own = caller.fragment("a=candidate:1 1 UDP 2130706431 127.0.0.1 50000 typ host")
+            assert " 50000 " not in relay.rewrite_fragment(own)
+            assert (await http.patch(location, content=own, headers=FRAGMENT)).status_code == 204
             await caller.accept(response.text)
             await caller.wait_for("output_audio_buffer.stopped")
             assert len(caller.heard) > FRAMES

@@ -13,8 +13,8 @@ import pytest
 from tests.calls.peers import Caller
 from tests.calls.test_server import SDP, a_server, graph_of
 from voice_agent import audio
+from voice_agent.http.calls import Calls, Simulation
 from voice_agent.network import profile
-from voice_agent.server import Calls, Simulation
 from voice_agent.session import Session
 from voice_agent.testing import tone
 

@@ -20,7 +20,9 @@ from voice_agent.commands.serve import listen
 from voice_agent.errors import ModelError
 from voice_agent.extension import Extension
 from voice_agent.graph import Edge, Graph, Node
-from voice_agent.server import MAX_BODY, Calls, make_app
+from voice_agent.http.bodies import MAX_BODY
+from voice_agent.http.calls import Calls
+from voice_agent.server import make_app
 from voice_agent.session import Session
 
 EDGES = [
@@ -30,6 +32,7 @@ EDGES = [
     Edge("beeper", "clause", "client"),
 ]
 SDP = {"content-type": "application/sdp"}
+FRAGMENT = {"content-type": "application/trickle-ice-sdpfrag"}
 
 
 def graph_of(second: type[Extension] = Beeper, **client: Any) -> Graph:
@@ -53,10 +56,12 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def a_server(graph: Graph | None = None, max_calls: int = 64) -> AsyncIterator[tuple[str, Calls]]:
+async def a_server(
+    graph: Graph | None = None, max_calls: int = 64, **options: Any
+) -> AsyncIterator[tuple[str, Calls]]:
     """A real server on a free port, in this loop."""
     listener = listen("127.0.0.1", 0)
-    app = make_app(graph or graph_of(), max_calls=max_calls)
+    app = make_app(graph or graph_of(), max_calls=max_calls, **options)
     server = Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await server.ready.wait()
@@ -94,9 +99,8 @@ def test_a_call_from_offer_to_hanging_up() -> None:
             await caller.wait_for("output_audio_buffer.started")
             assert (await http.get("/healthz")).json() == {"status": "ok", "calls": 1}
             assert "voice_agent_calls_active 1.0" in (await http.get("/metrics")).text
-            candidate = "a=candidate:1 1 UDP 2130706431 127.0.0.1 50000 typ host\r\n"
-            assert (await http.patch(location, content=candidate)).status_code == 204
-            assert (await http.patch(location, content="a=candidate:x")).status_code == 400
+            candidate = caller.fragment("a=candidate:1 1 UDP 2130706431 127.0.0.1 50000 typ host")
+            assert (await http.patch(location, content=candidate, headers=FRAGMENT)).status_code == 204
             assert (await http.delete(location)).status_code == 204
             await until_no_call(calls)
             assert (await http.delete(location)).status_code == 404

@@ -109,12 +109,12 @@ def test_a_caller_who_hangs_up_ends_the_session() -> None:
 
 def test_a_caller_who_vanishes_without_a_word_is_not_waited_for() -> None:
     async def main() -> None:
-        async with a_call(silence_timeout_s=0.3) as (caller, session, beeper):
+        async with a_call(reconnect_grace_s=0.3) as (caller, session, beeper):
             await beeper.hearing.wait()
             caller.fall_silent()
             async with asyncio.timeout(5):
                 await session._closing.wait()
-            assert session.closed_because == "no sound from the caller for 0.3 s"
+            assert session.closed_because == "the caller was away for 0.3 s"
 
     asyncio.run(main())
 
@@ -141,12 +141,12 @@ def test_the_caller_is_told_of_the_network_once_a_second() -> None:
 
 def test_audio_time_goes_on_in_a_gap_and_the_end_of_the_call_is_that_of_the_packets() -> None:
     async def main() -> None:
-        async with a_call(silence_timeout_s=0.8) as (caller, session, beeper):
+        async with a_call(reconnect_grace_s=0.8) as (caller, session, beeper):
             await beeper.hearing.wait()
             caller.fall_silent()
             async with asyncio.timeout(5):
                 await session._closing.wait()
-            assert session.closed_because == "no sound from the caller for 0.8 s"
+            assert session.closed_because == "the caller was away for 0.8 s"
             frames = beeper.frames()
             first_gap = next(index for index, frame in enumerate(frames) if frame.gap)
             gaps = frames[first_gap:]

@@ -22,7 +22,6 @@ import google_crc32c
 import numpy as np
 from aioice import Candidate, Connection
 from aioice.ice import StunProtocol
-from aiortc import RTCSessionDescription
 from aiortc.rtcdtlstransport import RTCDtlsTransport, RtpRouter, State
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
 from aiortc.rtcrtpsender import RTCRtpSender
@@ -35,6 +34,8 @@ from tests.fuzz import seeds
 from voice_agent.audio import FRAME
 from voice_agent.calls.events import EventLog
 from voice_agent.errors import InputError
+from voice_agent.http import bodies
+from voice_agent.http.refusal import CallRefused
 from voice_agent.media import aiortc_guards, red, rtp
 from voice_agent.media.aiortc_private import Reception
 from voice_agent.media.peer import Peer
@@ -44,7 +45,6 @@ from voice_agent.media.send import PayloadTypes
 from voice_agent.network import candidates
 from voice_agent.realtime.commands import Commands
 from voice_agent.realtime.conversation import Conversation
-from voice_agent.server import CallRefused, _read_offer
 
 MOST_FRAMES = 60 * 50
 """A minute of sound at once is more than any packets in order may give."""
@@ -327,17 +327,16 @@ def trickle(data: bytes) -> None:
 
     async def main() -> None:
         async with _peer() as peer:
-            offer = RTCSessionDescription(_offline(seeds.offers()[0]), "offer")
-            await peer._connection.setRemoteDescription(offer)
+            await peer.answer(_offline(seeds.offers()[0]))
             with suppress(InputError):
-                await peer.add_candidates(fragment)
+                await peer.patch(fragment)
 
     _run(main())
 
 
 def _offline(sdp: bytes) -> str:
     """SDP without names that would be asked of the local network."""
-    return re.sub(r"(?i)\.local\b", ".invalid", sdp.decode("utf-8", "replace"))
+    return re.sub(r"(?i)[\w-]{1,63}\.local\b", "192.0.2.9", sdp.decode("utf-8", "replace"))
 
 
 @asynccontextmanager
@@ -366,7 +365,7 @@ def body(data: bytes) -> None:
 
     async def main() -> None:
         try:
-            offer, language = await _read_offer(Request(scope, read))
+            offer, language = await bodies.offer(Request(scope, read))
         except (CallRefused, HTTPException):
             return
         assert len(offer) <= len(content) and 2 <= len(language) <= 40

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.fuzz import seeds
 from tests.fuzz.targets import TARGETS, Packet, check_receive_path
+from voice_agent.http.bodies import MAX_BODY
 from voice_agent.media import red
-from voice_agent.server import MAX_BODY
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 LEFT_BYTES = 500

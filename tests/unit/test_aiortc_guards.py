@@ -102,6 +102,18 @@ def test_a_caller_may_come_from_many_addresses_but_not_from_any_number() -> None
     asyncio.run(main())
 
 
+def test_a_caller_may_tell_many_addresses_but_not_any_number() -> None:
+    async def main() -> None:
+        connection: Any = aioice.Connection(ice_controlling=False)
+        for port in range(1, 1000):
+            told = aioice.Candidate(str(port), 1, "udp", 1, "127.0.0.1", port, "host")
+            await connection.add_remote_candidate(told)
+        assert len(connection._remote_candidates) == aiortc_guards.MAX_ADDRESSES
+        await connection.close()
+
+    asyncio.run(main())
+
+
 def test_only_authentic_sources_count_and_only_so_many() -> None:
     def session(key: bytes, ssrc_type: int) -> pylibsrtp.Session:
         return pylibsrtp.Session(pylibsrtp.Policy(key=key, ssrc_type=ssrc_type))

@@ -47,6 +47,8 @@ class EventLog:
         self.responses: dict[str, Response] = {}
         """By id, in the order in which they were created."""
         self.heard_as: list[HeardAs] = []
+        self.connection: list[str] = []
+        """What was told of the line: "waiting" when the caller's packets stayed away, "connected" after."""
         self.errors: list[str] = []
         self.copies_wanted = False
         """The server has asked for packets that carry copies."""
@@ -85,6 +87,8 @@ class EventLog:
             self.copies_wanted = event.get("on") is True
         elif type_ == "conversation.item.input_audio_transcription.completed":
             self.heard_as.append(HeardAs(now, str(event.get("transcript", ""))))
+        elif type_ == "voice_agent.connection":
+            self.connection.append(str(event.get("state", "")))
         elif response_id := _response_id(event):
             response = self.responses.setdefault(response_id, Response(response_id, now))
             try:

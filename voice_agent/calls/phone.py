@@ -6,18 +6,23 @@ caller's own machinery is in the figures but the codec's 6.5 ms of look-ahead.
 
 import asyncio
 import json
+import logging
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtcconfiguration import RTCBundlePolicy, RTCIceTransportPolicy
 
 from voice_agent import audio
 from voice_agent.calls.ear import AUDIBLE_DB, WINDOW, Tape
 from voice_agent.calls.events import EventLog
 from voice_agent.errors import InputError
-from voice_agent.media import aiortc_private, negotiation
+from voice_agent.ice_servers import ICE_PATH
+from voice_agent.media import aiortc_private, fragment, negotiation
+from voice_agent.media.ice import RestartableIce
 from voice_agent.media.peer import EVENTS_CHANNEL
 from voice_agent.media.receive import ReceivePath
 from voice_agent.media.red import Block
@@ -25,8 +30,15 @@ from voice_agent.media.rtp_link import RtpLink
 from voice_agent.message import Samples
 from voice_agent.network.relay import Relay
 
+log = logging.getLogger(__name__)
 HTTP_TIMEOUT_S = 20.0
 CONNECT_TIMEOUT_S = 15.0
+PATH_LOST_S = 1.0
+"""Without a packet for so long another path is looked for; the server sends one every 0.4 s at least."""
+RESTART_EVERY_S = 2.0
+"""Then a newer attempt takes the place of the one before: its first checks may have been lost."""
+RECONNECT_S = 15.0
+"""Without a packet for so long the call is given up."""
 SILENCE = np.zeros(audio.FRAME, np.int16)
 AUDIBLE = 10 ** (AUDIBLE_DB / 20) * audio.FULL_SCALE
 
@@ -49,6 +61,8 @@ class Phone:
         """Why the call is over; "" while it is not."""
         self.last_audible_s = 0.0
         """When the latest frame with something audible in it came."""
+        self.restarts = 0
+        """Of ICE, because the path was lost."""
         self._receive = ReceivePath(fill_pauses=False)
         self._to_say: deque[Samples] = deque()
         self._changed = asyncio.Event()
@@ -57,11 +71,9 @@ class Phone:
         self._relay = relay
         aiortc_private.allow_loopback()
         self._link = RtpLink(self._next_frame, self._packet, copies="never")  # but when the server asks
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._connection.on("connectionstatechange", self._state)
-        channel = self._connection.createDataChannel(EVENTS_CHANNEL)
-        channel.on("message", self._event)
-        self._link.attach(self._connection.addTransceiver("audio"))
+        self._packet_s = self._restarted_s = 0.0
+        self._restarting: asyncio.Task[None] | None = None
+        self._connection: RTCPeerConnection | None = None
 
     @property
     def lost_frames(self) -> int:
@@ -76,25 +88,38 @@ class Phone:
     async def dial(self, url: str, language: str) -> None:
         """Call a server. Raises InputError when it cannot be reached, refuses, or does not connect."""
         loop = asyncio.get_running_loop()
-        await self._connection.setLocalDescription(await self._connection.createOffer())
         async with httpx.AsyncClient(trust_env=False, timeout=HTTP_TIMEOUT_S) as http:
+            connection = self._prepare(await _ice_configuration(http, url))
+            await connection.setLocalDescription(await connection.createOffer())
             self.offered_s = loop.time()
-            answer = await self._offer(http, url, language)
+            answer = await self._offer(http, url, language, connection.localDescription.sdp)
             self.answered_s = loop.time()
         if self._relay is not None:
             answer = self._relay.rewrite_answer(answer)
         try:
             self._link.agree(answer)
-            await self._connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         except Exception as error:  # aiortc meets a broken answer with errors of every class
             raise InputError(f"{url}: expected an SDP answer: {error or type(error).__name__}") from error
         if not await self.until(lambda: self.connected_s > 0, CONNECT_TIMEOUT_S) or self.ended_because:
             why = self.ended_because or f"not within {CONNECT_TIMEOUT_S:g} s"
             raise InputError(f"{url}: answered, but no connection came about: {why}")
 
-    async def _offer(self, http: httpx.AsyncClient, url: str, language: str) -> str:
+    def _prepare(self, configuration: RTCConfiguration) -> RTCPeerConnection:
+        connection = self._connection = RTCPeerConnection(configuration)
+        connection.on("connectionstatechange", self._state)
+        # The sound first: aiortc stops the transport if the channel owns it.
+        transceiver = connection.addTransceiver("audio")
+        self._link.attach(transceiver)
+        self._channel = connection.createDataChannel(EVENTS_CHANNEL)
+        self._channel.on("message", self._event)
+        transport = transceiver.receiver.transport.transport
+        self._ice = RestartableIce(transport, lambda: configuration.iceServers or ())
+        return connection
+
+    async def _offer(self, http: httpx.AsyncClient, url: str, language: str, sdp: str) -> str:
         session = {"type": "realtime", "audio": {"input": {"transcription": {"language": language}}}}
-        sdp = negotiation.completed_offer(self._connection.localDescription.sdp)
+        sdp = negotiation.completed_offer(sdp)
         form = {
             "sdp": (None, self._relay.rewrite_offer(sdp) if self._relay else sdp, "application/sdp"),
             "session": (None, json.dumps(session), "application/json"),
@@ -114,6 +139,10 @@ class Phone:
         begins = len(self.sent) + len(self._to_say)
         self._to_say.extend(audio.frames(samples))
         return begins
+
+    def send(self, **event: Any) -> None:
+        """Send an event on the data channel."""
+        self._channel.send(json.dumps(event))
 
     @property
     def speaking(self) -> bool:
@@ -138,6 +167,8 @@ class Phone:
     async def hang_up(self) -> None:
         """End the call, on the server too, and release everything."""
         self._hung_up = True
+        if self._restarting is not None:
+            self._restarting.cancel()
         if self._location is not None and not self.ended_because:
             try:
                 async with httpx.AsyncClient(trust_env=False, timeout=HTTP_TIMEOUT_S) as http:
@@ -145,18 +176,54 @@ class Phone:
             except httpx.HTTPError as error:
                 self.events.errors.append(f"hanging up: {error or type(error).__name__}")
         self._link.close()
-        await self._connection.close()
+        if self._connection is not None:
+            await self._ice.close()
+            await self._connection.close()
+
+    # --- another path ---
+
+    def _watch(self) -> None:
+        """Look for another path while no packet comes, and give up after a while."""
+        now = asyncio.get_running_loop().time()
+        silent_s = now - max(self._packet_s, self.connected_s)
+        if not self.connected_s or self._location is None or self.ended_because or silent_s < PATH_LOST_S:
+            return
+        if silent_s >= RECONNECT_S:
+            self.ended_because = "the connection was lost"
+        elif now - self._restarted_s >= RESTART_EVERY_S:
+            self._restarted_s = now
+            if self._restarting is not None:
+                self._restarting.cancel()
+            self._restarting = asyncio.create_task(self._restart(self._location))
+
+    async def _restart(self, location: httpx.URL) -> None:
+        """Restart ICE, as a browser does whose network has changed."""
+        self.restarts += 1
+        own = str(await self._ice.begin())
+        headers = {"Content-Type": fragment.TYPE, "If-Match": "*"}
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=HTTP_TIMEOUT_S) as http:
+                sdp = self._relay.rewrite_fragment(own) if self._relay else own
+                response = await http.patch(location, content=sdp, headers=headers)
+            if response.status_code == 404:
+                self.ended_because = "the agent hung up"
+            response.raise_for_status()
+            answer = self._relay.rewrite_answer(response.text) if self._relay else response.text
+            self._ice.connect(fragment.read(answer))
+        except (httpx.HTTPError, InputError) as error:
+            log.info("ICE was not restarted: %s", error or type(error).__name__)
 
     # --- callbacks of the connection ---
 
     def _next_frame(self) -> Samples:
         frame = self._to_say.popleft() if self._to_say else SILENCE
         self.sent.add(frame, asyncio.get_running_loop().time())
+        self._watch()
         self._changed.set()
         return frame
 
     def _packet(self, sequence: int, timestamp: int, payload: bytes, copies: tuple[Block, ...]) -> None:
-        now = asyncio.get_running_loop().time()
+        self._packet_s = now = asyncio.get_running_loop().time()
         for frame in self._receive.push(sequence, timestamp, payload, now, copies):
             self.heard.add(frame.samples, now, frame.gap, frame.slot)
             windows = np.square(frame.samples.astype(np.float64)).reshape(-1, WINDOW).mean(axis=1)
@@ -171,12 +238,30 @@ class Phone:
             self._changed.set()
 
     def _state(self) -> None:
+        assert self._connection is not None
         state = self._connection.connectionState
         if state == "connected":
             self.connected_s = asyncio.get_running_loop().time()
         elif state in ("failed", "closed") and not self._hung_up:
             self.ended_because = "the agent hung up" if state == "closed" else "the connection was lost"
         self._changed.set()
+
+
+async def _ice_configuration(http: httpx.AsyncClient, url: str) -> RTCConfiguration:
+    """With the STUN and TURN servers that the server names, asked as the page asks; one that names none, or
+    does not know the question, is called without. Raises InputError.
+    """
+    try:
+        response = await http.get(f"{url.rstrip('/')}{ICE_PATH}")
+        told = response.json()
+        servers = [RTCIceServer(**server) for server in told["iceServers"]]
+        policy = RTCIceTransportPolicy(told["iceTransportPolicy"])
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise InputError(f"no server answers at {url}: {error or type(error).__name__}") from error
+    except (ValueError, TypeError, KeyError):
+        servers, policy = [], RTCIceTransportPolicy.ALL
+    bundle = RTCBundlePolicy.MAX_BUNDLE
+    return RTCConfiguration(iceServers=servers, iceTransportPolicy=policy, bundlePolicy=bundle)
 
 
 def _reason(response: httpx.Response) -> str:

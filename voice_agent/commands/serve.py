@@ -7,11 +7,12 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
+from voice_agent import ice_servers
 from voice_agent.commands import network
 from voice_agent.errors import InputError
 
 if TYPE_CHECKING:
-    from voice_agent.server import Simulation
+    from voice_agent.http.calls import Simulation
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,6 +26,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--ice-server", action="append", default=[], metavar="stun:HOST[:PORT]",
+        help="by which both ends learn their outer addresses; may be given again. Environment: "
+        f"{ice_servers.SERVERS_VARIABLE}; TURN: {ice_servers.TURN_VARIABLE}, {ice_servers.SECRET_VARIABLE}",
+    )  # fmt: skip
+    parser.add_argument("--relay-only", action="store_true", help="send all sound through the TURN server")
     parser.add_argument("--max-calls", type=int, default=64, metavar="N", help="more callers are told: busy")
     parser.add_argument(
         "--log-level", default="warning", choices=("debug", "info", "warning", "error"),
@@ -40,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     simulation = _simulation(arguments)
+    servers = ice_servers.configured(arguments.ice_server, arguments.relay_only)
     if arguments.log_level != "debug":  # they log addresses and every packet of a handshake
         for name in ("aioice", "aiortc", "httpx"):
             logging.getLogger(name).setLevel("WARNING")
@@ -58,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(table(choice))
     host, port = listener.getsockname()[:2]
     print(f"Serving calls at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
-    app = make_app(choice.graph, max_calls=arguments.max_calls, simulation=simulation)
+    app = make_app(choice.graph, max_calls=arguments.max_calls, simulation=simulation, servers=servers)
     freeze()
     config = uvicorn.Config(
         app,
@@ -84,8 +92,8 @@ def _simulation(arguments: argparse.Namespace) -> "Simulation | None":
     """The network in front of every call, None for none. Raises InputError."""
     if not arguments.network:
         return None
+    from voice_agent.http.calls import Simulation
     from voice_agent.network.profile import load
-    from voice_agent.server import Simulation
 
     return Simulation(load(arguments.network), arguments.network_seed)
 

@@ -56,7 +56,7 @@ def install() -> None:
 def _guard_datagrams() -> None:
     parse = aioice.stun.parse_message
     connection: Any = aioice.ice.Connection
-    take, check = connection.data_received, connection.check_incoming
+    take, check, add = connection.data_received, connection.check_incoming, connection._add_remote_candidate
 
     @wraps(parse)
     def parse_message(data: bytes) -> Any:
@@ -76,9 +76,15 @@ def _guard_datagrams() -> None:
         if "PRIORITY" in message.attributes and (known or len(self._remote_candidates) < MAX_ADDRESSES):
             check(self, message, addr, protocol)
 
+    @wraps(add)
+    def add_remote_candidate(self: Any, candidate: Any, network_host: str) -> None:
+        if len(self._remote_candidates) < MAX_ADDRESSES:
+            add(self, candidate, network_host)
+
     aioice.stun.parse_message = parse_message
     connection.data_received = data_received
     connection.check_incoming = check_incoming
+    connection._add_remote_candidate = add_remote_candidate
 
 
 # --- handlers, behind DTLS: from the caller ---

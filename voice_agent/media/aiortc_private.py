@@ -32,13 +32,12 @@ def take_packets(receiver: Any, on_packet: Callable[[RtpPacket], None]) -> None:
     To be called when the receiver has its transport: after the offer is set, before the connection is up.
     """
     dtls = receiver.transport
-    connection = dtls.transport._connection
-    pass_on = connection.data_received
+    ice = dtls.transport
 
     def data_received(data: bytes, component: int) -> None:
         session = dtls._rx_srtp
         if session is None or not rtp.is_rtp(data):
-            pass_on(data, component)
+            aioice.ice.Connection.data_received(ice._connection, data, component)
             return
         try:
             packet = rtp.parse(session.unprotect(data))
@@ -46,7 +45,7 @@ def take_packets(receiver: Any, on_packet: Callable[[RtpPacket], None]) -> None:
             return
         on_packet(packet)
 
-    connection.data_received = data_received
+    ice._connection.data_received = data_received
 
 
 class Reception:

@@ -2,13 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.sdp import SessionDescription, candidate_from_sdp
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
+from aiortc.sdp import SessionDescription
 
 from voice_agent.errors import InputError
-from voice_agent.media import aiortc_guards, aiortc_private, negotiation
+from voice_agent.ice_servers import IceServers
+from voice_agent.media import aiortc_guards, aiortc_private, fragment, negotiation
+from voice_agent.media.ice import RestartableIce
 from voice_agent.media.negotiation import Copies
 from voice_agent.media.rtp_link import RtpHandler, RtpLink
 from voice_agent.message import Samples
@@ -20,8 +24,6 @@ MAX_UNSENT_BYTES = 1024 * 1024
 """Of events that a caller does not take; more are not sent."""
 MAX_SECTIONS = 8
 """Of an offer: sound, events, and video that is declined."""
-MAX_CANDIDATES = 64
-"""In an offer, and in all trickled fragments; a machine with many networks has some dozen."""
 
 
 class Peer:
@@ -48,23 +50,32 @@ class Peer:
         self._copies = copies
         self._on_event = on_event
         self._on_open = on_open
+        self._on_state = on_state
         self._channel: Any = None
-        self._candidates = 0
-        """Trickled so far."""
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._connection.on("datachannel", self._opened)
-        self._connection.on("connectionstatechange", lambda: on_state(self._connection.connectionState))
+        self._connection: RTCPeerConnection | None = None
+        self._ice: RestartableIce | None = None
 
-    async def answer(self, offer: str) -> str:
-        """The SDP answer. Raises InputError for an offer that is broken or has no usable sound."""
+    async def answer(self, offer: str, servers: IceServers | None = None, name: str = "server") -> str:
+        """The SDP answer. `name` is the one under which TURN servers know this call.
+
+        Raises InputError for an offer that is broken or has no usable sound.
+        """
         self.has_events = _check(offer)
+        servers = servers or IceServers()
+        connection = self._connection = RTCPeerConnection(configuration(servers, name))
+        connection.on("datachannel", self._opened)
+        connection.on("connectionstatechange", lambda: self._on_state(connection.connectionState))
+        offer, candidates = fragment.without_candidates(offer)
         try:
-            await self._connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-            audio = next(t for t in self._connection.getTransceivers() if t.kind == "audio")
+            await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            audio = next(t for t in connection.getTransceivers() if t.kind == "audio")
             self.link.attach(audio)
             audio.direction = "sendrecv"
-            await self._connection.setLocalDescription(await self._connection.createAnswer())
-            sdp: str = self._connection.localDescription.sdp
+            transport = audio.receiver.transport.transport
+            self._ice = RestartableIce(transport, lambda: ice_servers(servers, name))
+            self._ice.add(candidates)
+            await connection.setLocalDescription(await connection.createAnswer())
+            sdp: str = connection.localDescription.sdp
             answer = negotiation.completed_answer(offer, sdp, self._packet_ms, self._copies)
             self.link.agree(answer)
         except Exception as error:
@@ -75,20 +86,30 @@ class Peer:
             ) from error
         return answer
 
-    async def add_candidates(self, fragment: str) -> None:
-        """Take the `a=candidate:` lines of an SDP fragment. Raises InputError for one that is broken."""
-        for line in fragment.splitlines():
-            if not line.startswith("a=candidate:"):
-                continue
-            self._candidates += 1
-            if self._candidates > MAX_CANDIDATES:
-                raise InputError(f"expected at most {MAX_CANDIDATES} ICE candidates in a call, got more")
-            try:
-                candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
-                candidate.sdpMLineIndex = 0
-                await self._connection.addIceCandidate(candidate)
-            except (ValueError, IndexError, AssertionError) as error:
-                raise InputError(f"expected an ICE candidate, got {line[:80]!r}") from error
+    @property
+    def ice_session(self) -> str:
+        """A name that changes with every restart of ICE."""
+        return self._ice.ufrag if self._ice else ""
+
+    async def patch(self, text: str) -> str | None:
+        """Take an SDP fragment (RFC 8840): candidates, or new credentials, which restart ICE and are answered
+        by this side's. Raises InputError for one that has neither or does not belong to this call.
+        """
+        remote = fragment.read(text)
+        if self._ice is None:
+            raise InputError("expected a fragment after the offer, got one before")
+        if self._ice.knows(remote.ufrag):
+            self._ice.add(remote)
+            return None
+        if not remote.password:
+            raise InputError(
+                f"expected the a=ice-ufrag of this call, or a new one with its a=ice-pwd, got {remote.ufrag}"
+            )
+        if not self._ice.connected:
+            raise InputError("expected a restart of ICE after the call has connected, got one before")
+        own = replace(await self._ice.begin(), mid=remote.mid)
+        self._ice.connect(remote)
+        return str(own)
 
     def send(self, text: str) -> None:
         """Send an event, if the caller's data channel is open."""
@@ -103,7 +124,10 @@ class Peer:
     async def close(self) -> None:
         """End the connection and everything in it."""
         self.link.close()
-        await self._connection.close()
+        if self._ice is not None:
+            await self._ice.close()
+        if self._connection is not None:
+            await self._connection.close()
 
     def _opened(self, channel: Any) -> None:
         if channel.label != EVENTS_CHANNEL:
@@ -117,6 +141,17 @@ class Peer:
             self._on_event(data)
 
 
+def configuration(servers: IceServers, name: str) -> RTCConfiguration:
+    """How an RTCPeerConnection is to find its way."""
+    policy = RTCIceTransportPolicy.RELAY if servers.relay_only else RTCIceTransportPolicy.ALL
+    return RTCConfiguration(iceServers=ice_servers(servers, name), iceTransportPolicy=policy)
+
+
+def ice_servers(servers: IceServers, name: str) -> list[RTCIceServer]:
+    """STUN and TURN servers with credentials that are valid from now on. aiortc uses one of each kind."""
+    return [RTCIceServer(**server) for server in servers.for_session(name)]
+
+
 def _check(offer: str) -> bool:
     """Whether the offer has a data channel. Raises InputError that says what it lacks, in words of SDP."""
     try:
@@ -126,8 +161,6 @@ def _check(offer: str) -> bool:
     if len(description.media) > MAX_SECTIONS:
         got = len(description.media)
         raise InputError(f"expected an SDP offer of at most {MAX_SECTIONS} sections, got {got}")
-    if sum(len(media.ice_candidates) for media in description.media) > MAX_CANDIDATES:
-        raise InputError(f"expected an SDP offer with at most {MAX_CANDIDATES} ICE candidates, got more")
     audio = [media for media in description.media if media.kind == "audio" and media.port]
     if not audio:
         raise InputError("expected an SDP offer with an audio section, got one without")

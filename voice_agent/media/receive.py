@@ -39,6 +39,8 @@ MOST_MISSED = 500
 """Lost packets that are remembered, in case they come late."""
 MOST_WAITING = 100
 """Packets that wait beyond a hole; with more of them the hole is given up at once. Two seconds of sound."""
+DTX_S = 0.6
+"""So long after it the pause is believed: libopus repeats it every 0.4 s, and the next may be late."""
 
 
 @dataclass
@@ -168,8 +170,9 @@ class ReceivePath:
         due = self._arrivals.sample_at(now - GAP_S) // FRAME
         if due - self._filled_to > LONGEST_FILL // FRAME:
             self._filled_to = due
+        pausing = self._pausing and now - self._arrivals.latest_s < DTX_S
         while self._filled_to < due:
-            frames.append(Frame(self._filling.make(FRAME), self._filled_to, not self._pausing))
+            frames.append(Frame(self._filling.make(FRAME), self._filled_to, not pausing))
             self._filled_to += 1
             self.statistics.gap_s += FRAME / SAMPLE_RATE
         return frames

@@ -236,6 +236,7 @@ class _GapTimes:
         self._random = random
         self._start_s = self._end_s = 0.0
         self._start_s = random.uniform(0, gaps.every_s) if gaps.regular else self._pause_s()
+        self._start_s = self._start_s if gaps.first_s is None else gaps.first_s
         self._end_s = self._start_s + self._length_s()
 
     def end_of_gap_at(self, time_s: float) -> float | None:

@@ -35,6 +35,8 @@ class Gaps(Part):
     max_ms: Milliseconds
     regular: bool = False
     """Exactly every `every_s`, from a random first one on; else at random moments."""
+    first_s: Seconds | None = None
+    """When the first one of a regular kind begins, after the start of the call; at random where not told."""
     lost: bool = False
     """What is sent meanwhile is lost; else it is held and arrives at the end of the gap, all at once."""
     both_ways: bool = False
@@ -46,6 +48,8 @@ class Gaps(Part):
             raise ValueError("expected min_ms <= mean_ms <= max_ms")
         if self.every_s * 1000 <= (self.max_ms if self.regular else self.mean_ms):
             raise ValueError("expected every_s to be longer than the gaps")
+        if self.first_s is not None and not self.regular:
+            raise ValueError("first_s: expected regular gaps")
         return self
 
 

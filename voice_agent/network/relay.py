@@ -34,8 +34,8 @@ MAX_READS = 64
 """Datagrams taken from a socket before the loop's other work has its turn."""
 MAX_IN_FLIGHT = 4096
 MAX_EARLY = 16
-MAX_ADDRESSES = 16
-"""Of either side."""
+MAX_ADDRESSES = 64
+"""Of either side; every restart of ICE brings new ones."""
 
 
 class _Due(NamedTuple):

@@ -4,6 +4,8 @@ Pure: messages in, events out, so that every transport sends the same. What the 
 `voice_agent.*` events.
 """
 
+from typing import Literal
+
 from openai.types import realtime as api
 
 from voice_agent.media.network_watch import NetworkReport
@@ -112,6 +114,10 @@ class Conversation:
         if report.ask_for_copies is None:
             return [told]
         return [told, self._events.extra("redundancy", on=report.ask_for_copies)]
+
+    def connection(self, state: Literal["waiting", "connected"]) -> list[Event]:
+        """The line is down and the session waits for the caller, or it is up again."""
+        return [self._events.extra("connection", state=state)]
 
     def _about(self, turn: int, name: str, **fields: object) -> list[Event]:
         response_id = self.replies.response_id(turn)

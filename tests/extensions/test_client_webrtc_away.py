@@ -1,0 +1,152 @@
+"""A caller whose line goes down, and the agent that waits: on the virtual clock, packet by packet."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+
+from extensions.client.webrtc import AWAY_S, WebRtcClient
+from voice_agent import audio
+from voice_agent.media.opus import OpusEncoder
+from voice_agent.message import AudioFrame, Heard, Samples, Speech
+from voice_agent.testing import FakeSession, attach, run, tone
+
+TICKS = 50
+"""In a second."""
+
+
+class FakePeer:
+    """Takes events, and has no connection."""
+
+    has_events = False
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def send(self, text: str) -> None:
+        self.events.append(json.loads(text))
+
+    async def close(self) -> None:
+        pass
+
+    def of(self, type_: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["type"] == type_]
+
+
+class Line:
+    """The client's end of a call, and what passes through it."""
+
+    def __init__(self) -> None:
+        self.client = WebRtcClient()
+        self.session = FakeSession()
+        self.out = attach(self.client, self.session)
+        self.peer = FakePeer()
+        self.played: list[Samples] = []
+        self._encoder = OpusEncoder()
+        self._sent = 0
+
+    async def pass_time(self, seconds: float, up: bool = True) -> None:
+        """The caller speaks a tone all the time; its packets come if the line is up."""
+        for _ in range(round(seconds * TICKS)):
+            payload = self._encoder.encode(tone(audio.FRAME_S))
+            if up:
+                self.client._packet(self._sent % 65536, self._sent * 960, payload, ())
+            self._sent += 1
+            self.played.append(self.client._next_frame())
+            await asyncio.sleep(audio.FRAME_S)
+
+    @property
+    def states(self) -> list[str]:
+        return [event["state"] for event in self.peer.of("voice_agent.connection")]
+
+
+@asynccontextmanager
+async def a_line() -> AsyncIterator[Line]:
+    line = Line()
+    await line.client.start()
+    line.client._peer = line.peer  # type: ignore[assignment]
+    line.client._connected.set()
+    running = asyncio.create_task(line.client.run(line.out))
+    try:
+        yield line
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+def test_the_agent_stops_where_it_is_and_goes_on_when_the_caller_is_back() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            await line.pass_time(0.2)
+            speech = tone(6, hz=300)
+            await line.client.handle(Speech(speech, text="One. Two. Three.", final=True, turn=1), line.out)
+            await line.pass_time(1.0)
+            await line.pass_time(8.0, up=False)
+            assert line.states == ["waiting"]
+            frozen = line.client._playout.played_s
+            assert AWAY_S + 1 - 0.1 < frozen <= AWAY_S + 1 + 0.1, "what was sent before it was noticed"
+            told = len(line.out.of(Heard))
+            await line.pass_time(0.1)
+            assert line.states == ["waiting", "connected"]
+            await line.pass_time(4.0)
+            assert len(line.out.of(Heard)) > told
+            assert line.out.of(Heard)[-1].final
+            loud = [frame for frame in line.played if np.abs(frame).max() > 1000]
+            assert np.array_equal(np.concatenate(loud), speech), "nothing was left out, nothing said twice"
+            assert line.session.closed_because == ""
+
+    run(main())
+
+
+def test_shorter_gaps_are_not_told() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            await line.pass_time(1)
+            for _ in range(3):
+                await line.pass_time(AWAY_S - 0.1, up=False)
+                await line.pass_time(0.1)
+            assert line.states == []
+
+    run(main())
+
+
+def test_all_that_is_handed_on_meanwhile_is_told_to_be_a_gap() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            await line.pass_time(1)
+            await line.pass_time(10, up=False)
+            await line.pass_time(1)
+            frames = line.out.of(AudioFrame)
+            assert [round(frame.time_s * TICKS) for frame in frames] == list(range(len(frames)))
+            assert len(frames) > 11.9 * TICKS
+            gaps = [frame.time_s for frame in frames if frame.gap]
+            assert gaps[0] < 1.1 and gaps[-1] > 10.9 and len(gaps) > 9.9 * TICKS
+
+    run(main())
+
+
+def test_after_the_grace_the_call_ends_and_says_why() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            await line.pass_time(1)
+            await line.pass_time(14.9, up=False)
+            assert line.session.closed_because == ""
+            await line.pass_time(0.2, up=False)
+            assert line.session.closed_because == "the caller was away for 15 s"
+
+    run(main())
+
+
+def test_who_was_away_has_the_whole_grace_again() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            for _ in range(3):
+                await line.pass_time(14, up=False)
+                await line.pass_time(0.5)
+            assert line.session.closed_because == ""
+            assert line.states == ["waiting", "connected"] * 3
+
+    run(main())

@@ -1,0 +1,1 @@
+"""What the HTTP server is made of; `voice_agent.server` puts it together."""
