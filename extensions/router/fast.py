@@ -33,7 +33,6 @@ from voice_agent.spoken import CJK, join
 
 MAX_MISHEARD = 3
 """After so many turns in a row that were not understood a callback is offered."""
-HISTORY_LINES = 20
 WAIT_PROBABILITY = 0.5
 """Falling silent when nobody asked for it is worse than answering too early."""
 MARK_OF_INTERRUPTION = "—"
@@ -63,6 +62,8 @@ class FastRouter(Extension):
     """Below this the recogniser's text is not believed."""
     greeting: str = ""
     """In place of the vertical's greeting."""
+    history_lines: Annotated[int, Field(ge=2, le=1000)] = 20
+    """So many lines of the conversation go to a model, the latest; older ones are forgotten."""
 
     inputs = (CallStarted, TurnEnded, Heard, Declined, Failed)
     outputs = {"fast": Prompt, "large": Prompt, "text": Text, "route": Route, "hold": Hold}
@@ -195,7 +196,10 @@ class FastRouter(Extension):
         return self._vertical.speaks("en") if LETTER.search(message.text) else self._language
 
     def _line(self, turn: int) -> Line:
-        return self._lines.setdefault(turn, Line())
+        line = self._lines.setdefault(turn, Line())
+        for old in sorted(self._lines)[: -2 * self.history_lines]:
+            del self._lines[old]
+        return line
 
     def _heard(self, message: Heard) -> None:
         line = self._line(message.reply)
@@ -203,8 +207,6 @@ class FastRouter(Extension):
         if message.final:
             cut = message.interrupted and message.text
             line.agent = message.text + (MARK_OF_INTERRUPTION if cut else "")
-        for turn in sorted(self._lines)[: -2 * HISTORY_LINES]:
-            del self._lines[turn]
 
     def _history(self, before: int) -> tuple[Utterance, ...]:
         """The lines before a turn. What the caller said twice, because it went on before an answer was
@@ -220,4 +222,4 @@ class FastRouter(Extension):
                 lines.append(Utterance("user", join(earlier, line.user)))
             if line.agent:
                 lines.append(Utterance("assistant", line.agent))
-        return tuple(lines[-HISTORY_LINES:])
+        return tuple(lines[-self.history_lines :])

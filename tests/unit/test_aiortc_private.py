@@ -3,6 +3,8 @@ look at what moved in the named class and mend that one module."""
 
 import asyncio
 import inspect
+from types import SimpleNamespace
+from typing import Any
 
 import aioice.ice
 from aiortc import RTCPeerConnection, RTCRtpReceiver
@@ -10,9 +12,11 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceTransport
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtcrtpsender import RTCRtpSender
+from aiortc.rtp import RtcpReceiverInfo
 
 from voice_agent.media import rtp
-from voice_agent.media.aiortc_private import allow_loopback
+from voice_agent.media.aiortc_private import Reception, allow_loopback
+from voice_agent.media.rtp import RtpPacket
 
 
 def test_datagrams_come_by_a_method_of_the_ice_connection() -> None:
@@ -82,3 +86,14 @@ def test_loopback_is_offered_only_where_there_is_nothing_else() -> None:
         "127.0.0.1" not in aioice.ice.get_host_addresses(True, False)
         or len(aioice.ice.get_host_addresses(True, False)) == 1
     )
+
+
+def test_the_jitter_that_is_reported_fits_into_its_field() -> None:
+    streams: dict[int, Any] = {}
+    reception = Reception(SimpleNamespace(_RTCRtpReceiver__remote_streams=streams))
+    for number in range(1000):
+        timestamp = 0 if number % 2 else 2**32 - 1
+        reception.count(RtpPacket(111, False, number, timestamp, 7, b""))
+        streams[7]._last_arrival -= 10**7  # minutes pass between two packets
+    assert streams[7]._jitter_q4 >> 4 > 0xFFFFFFFF
+    assert bytes(RtcpReceiverInfo(7, 0, 0, streams[7].max_seq, streams[7].jitter, 0, 0))

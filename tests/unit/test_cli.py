@@ -1,5 +1,6 @@
 """The command line: exit statuses, and what is said on which stream."""
 
+import gc
 import subprocess
 import sys
 from argparse import Namespace
@@ -9,6 +10,7 @@ import pytest
 
 from voice_agent import __version__, cli
 from voice_agent.commands import graph as graph_command
+from voice_agent.commands.serve import freeze
 from voice_agent.errors import InputError
 
 SMALL = """{
@@ -120,3 +122,12 @@ def test_a_reader_that_stops_reading_is_no_error() -> None:
     process.stdout = None
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, b"")
+
+
+def test_what_there_is_before_the_first_call_is_left_alone_by_the_garbage_collector() -> None:
+    before = gc.get_freeze_count()
+    try:
+        freeze()
+        assert gc.get_freeze_count() > before + 1000
+    finally:
+        gc.unfreeze()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from voice_agent import audio
 from voice_agent.media.arrivals import PATIENCE_S
 from voice_agent.media.opus import OpusDecoder, OpusEncoder, has_copy
-from voice_agent.media.receive import GAP_S, ReceivePath
+from voice_agent.media.receive import GAP_S, MOST_WAITING, ReceivePath
 from voice_agent.media.slots import Frame
 from voice_agent.message import Samples
 from voice_agent.testing import tone
@@ -310,6 +310,24 @@ def test_padding_has_a_number_but_no_sound(packets: list[bytes]) -> None:
         line.now = number * 0.02
         line._keep(line.path.push(number, max(0, number - 1) * 960, payload, line.now))
     assert [(frame.slot, frame.gap) for frame in line.out] == [(0, False), (1, False), (2, False)]
+
+
+def test_sound_that_two_packets_claim_is_given_once(voice: Samples, packets: list[bytes]) -> None:
+    line = Line(packets)
+    line.push(0)
+    line.push(2, OpusEncoder().encode(voice[: 2 * audio.FRAME]))  # 40 ms, and the next comes after 20
+    line.push(3)
+    line.push(4)
+    line.poll_until(0.1)
+    assert [frame.slot for frame in line.out] == [0, 1, 2, 3, 4]
+
+
+def test_a_hole_is_given_up_at_once_when_too_many_wait(packets: list[bytes]) -> None:
+    line = Line(packets * 4)
+    line.push(0)
+    for index in range(2, MOST_WAITING + 2):
+        assert line.push(index) == []
+    assert len(line.push(MOST_WAITING + 2)) == MOST_WAITING + 2
 
 
 def test_a_packet_that_is_not_opus_leaves_its_time_filled(packets: list[bytes]) -> None:

@@ -1,6 +1,7 @@
 """`voice-agent serve`: take calls at an HTTP address."""
 
 import argparse
+import gc
 import logging
 import socket
 import sys
@@ -65,14 +66,26 @@ def run(arguments: argparse.Namespace) -> int:
     print(table(choice))
     host, port = listener.getsockname()[:2]
     print(f"Serving calls at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+    app = make_app(choice.graph, max_calls=arguments.max_calls, simulation=simulation, servers=servers)
+    freeze()
     config = uvicorn.Config(
-        make_app(choice.graph, max_calls=arguments.max_calls, simulation=simulation, servers=servers),
+        app,
         log_level=arguments.log_level,
         access_log=False,
         timeout_graceful_shutdown=5,
     )
     uvicorn.Server(config).run(sockets=[listener])
     return 0
+
+
+def freeze() -> None:
+    """Tell the garbage collector that what there is now, models and modules, stays.
+
+    It then walks through what calls leave behind alone: a walk through all of the graph `embedded` stops
+    every call for 80 ms. And it walks sooner: it waits for new objects of a quarter of those it looks at.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _simulation(arguments: argparse.Namespace) -> "Simulation | None":

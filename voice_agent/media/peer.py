@@ -11,7 +11,7 @@ from aiortc.sdp import SessionDescription
 
 from voice_agent.errors import InputError
 from voice_agent.ice_servers import IceServers
-from voice_agent.media import aiortc_private, fragment, negotiation
+from voice_agent.media import aiortc_guards, aiortc_private, fragment, negotiation
 from voice_agent.media.ice import RestartableIce
 from voice_agent.media.negotiation import Copies
 from voice_agent.media.rtp_link import RtpHandler, RtpLink
@@ -20,6 +20,10 @@ from voice_agent.message import Samples
 log = logging.getLogger(__name__)
 EVENTS_CHANNEL = "oai-events"
 MAX_EVENT_BYTES = 256 * 1024
+MAX_UNSENT_BYTES = 1024 * 1024
+"""Of events that a caller does not take; more are not sent."""
+MAX_SECTIONS = 8
+"""Of an offer: sound, events, and video that is declined."""
 
 
 class Peer:
@@ -38,6 +42,7 @@ class Peer:
     ) -> None:
         """`packet_ms`, 10 or 20, and `copies` hold for both directions: the answer asks for them."""
         aiortc_private.allow_loopback()
+        aiortc_guards.install()
         self.link = RtpLink(source, on_packet, packet_ms=packet_ms, copies=copies, dtx=True)
         self.has_events = False
         """The offer has a data channel."""
@@ -108,8 +113,13 @@ class Peer:
 
     def send(self, text: str) -> None:
         """Send an event, if the caller's data channel is open."""
-        if self._channel is not None and self._channel.readyState == "open":
-            self._channel.send(text)
+        channel = self._channel
+        if channel is None or channel.readyState != "open":
+            return
+        if channel.bufferedAmount > MAX_UNSENT_BYTES:
+            log.debug("an event was not sent: the caller does not take them")
+            return
+        channel.send(text)
 
     async def close(self) -> None:
         """End the connection and everything in it."""
@@ -148,6 +158,9 @@ def _check(offer: str) -> bool:
         description = SessionDescription.parse(offer)
     except Exception as error:  # the parser fails in as many ways as a text can be broken
         raise InputError(f"expected an SDP offer, got text that is none ({type(error).__name__})") from error
+    if len(description.media) > MAX_SECTIONS:
+        got = len(description.media)
+        raise InputError(f"expected an SDP offer of at most {MAX_SECTIONS} sections, got {got}")
     audio = [media for media in description.media if media.kind == "audio" and media.port]
     if not audio:
         raise InputError("expected an SDP offer with an audio section, got one without")

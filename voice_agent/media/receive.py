@@ -37,6 +37,8 @@ AHEAD_S = 5.0
 """So is a timestamp this far ahead of the clock."""
 MOST_MISSED = 500
 """Lost packets that are remembered, in case they come late."""
+MOST_WAITING = 100
+"""Packets that wait beyond a hole; with more of them the hole is given up at once. Two seconds of sound."""
 DTX_S = 0.6
 """So long after it the pause is believed: libopus repeats it every 0.4 s, and the next may be late."""
 
@@ -232,7 +234,8 @@ class ReceivePath:
                 self._next += 1
                 continue
             successor_came_s = min(packet.arrived_s for packet in self._waiting.values())
-            if now < successor_came_s + self._arrivals.patience_s(now):
+            in_time = now < successor_came_s + self._arrivals.patience_s(now)
+            if in_time and len(self._waiting) <= MOST_WAITING:
                 break
             frames += self._give_up(min(self._waiting), successor_came_s)
         return frames
@@ -257,7 +260,8 @@ class ReceivePath:
             self._miss(self._next, self._next + 1, packet.arrived_s)
         self._reference = (packet.timestamp, packet.at)
         self.statistics.wait_s += (now - packet.arrived_s - self.statistics.wait_s) / 16
-        return frames + self._write(packet.at, samples, gap=False)
+        overlap = max(0, self._at - packet.at)  # the packet before was longer than it said
+        return frames + self._write(packet.at + overlap, samples[overlap:], gap=False)
 
     def _give_up(self, first: int, successor_came_s: float) -> list[Frame]:
         """Fill the hole before packet `first`."""
