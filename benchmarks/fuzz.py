@@ -13,6 +13,7 @@ in --findings.
 import argparse
 import gc
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -117,6 +118,7 @@ def again(name: str, corpus: str) -> None:
 def main() -> None:
     if sys.argv[1:2] == ["--worker"]:
         work, *rest = sys.argv[2:]
+        logging.disable(logging.ERROR)  # what is refused is logged, millions of times
         (guided if work == "guided" else again)(*rest)
         return
     from tests.fuzz.targets import TARGETS

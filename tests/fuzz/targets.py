@@ -7,7 +7,6 @@ A target raises for what must not happen; how long it takes and what it leaves b
 import asyncio
 import itertools
 import json
-import logging
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -203,7 +202,6 @@ def link(data: bytes) -> None:
 @cache
 def _loop() -> asyncio.AbstractEventLoop:
     aiortc_guards.install()
-    logging.disable(logging.ERROR)
     return asyncio.new_event_loop()
 
 

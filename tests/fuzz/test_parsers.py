@@ -1,8 +1,10 @@
 """Whatever comes from the network: no error but the documented ones, no hang, nothing left behind."""
 
 import gc
+import logging
 import time
 import tracemalloc
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +22,14 @@ LONGEST_S = 2.0
 """Processor time for the longest input; what hangs takes minutes."""
 # Starlette leaves the file of a form that is cut off to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed file:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """What is refused is logged, thousands of times."""
+    logging.disable(logging.ERROR)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @st.composite
