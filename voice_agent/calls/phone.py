@@ -24,7 +24,8 @@ from voice_agent.ice_servers import ICE_PATH
 from voice_agent.media import aiortc_private, fragment, negotiation
 from voice_agent.media.ice import RestartableIce
 from voice_agent.media.peer import EVENTS_CHANNEL
-from voice_agent.media.receive import ReceivePath, ReceiveStatistics
+from voice_agent.media.receive import ReceivePath
+from voice_agent.media.receive_statistics import ReceiveStatistics
 from voice_agent.media.red import Block
 from voice_agent.media.rtp_link import RtpLink
 from voice_agent.message import Samples

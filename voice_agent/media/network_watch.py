@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 from voice_agent import metrics
 from voice_agent.media.adaptation import Redundancy
-from voice_agent.media.receive import ReceivePath, ReceiveStatistics
+from voice_agent.media.receive import ReceivePath
+from voice_agent.media.receive_statistics import ReceiveStatistics
 from voice_agent.media.rtp_link import RtpLink, SendStatistics
 
 

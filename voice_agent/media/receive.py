@@ -22,6 +22,7 @@ from voice_agent.audio import FRAME, SAMPLE_RATE
 from voice_agent.media import opus
 from voice_agent.media.arrivals import Arrivals
 from voice_agent.media.opus import DTX_BYTES, RTP_TICKS
+from voice_agent.media.receive_statistics import ReceiveStatistics
 from voice_agent.media.red import Block
 from voice_agent.media.slots import Filling, Frame, Slots
 from voice_agent.message import Samples
@@ -41,53 +42,6 @@ MOST_WAITING = 100
 """Packets that wait beyond a hole; with more of them the hole is given up at once. Two seconds of sound."""
 DTX_S = 0.6
 """So long after it the pause is believed: libopus repeats it every 0.4 s, and the next may be late."""
-
-
-@dataclass
-class ReceiveStatistics:
-    """Counted in packets, unless said otherwise."""
-
-    received: int = 0
-    lost: int = 0
-    """Were not there when their time came."""
-    recovered: int = 0
-    """Of those, played from a copy in a later packet; the others are concealed."""
-    late: int = 0
-    """Came after their place had been filled. Counted in `lost` too."""
-    duplicate: int = 0
-    broken: int = 0
-    """Were not Opus."""
-    gap_s: float = 0.0
-    """Seconds filled while nothing came."""
-    jitter_s: float = 0.0
-    """Interarrival jitter (RFC 3550, 6.4.1), seconds."""
-    wait_s: float = 0.0
-    """What the sound has waited here for missing packets, mean over about the last 16, seconds."""
-
-    @property
-    def concealed(self) -> int:
-        """Packets lost without a copy."""
-        return self.lost - self.recovered
-
-    @property
-    def loss(self) -> float:
-        """Share of the packets sent that never came, 0..1."""
-        missing = max(0, self.lost - self.late)
-        return missing / (self.received + missing) if missing else 0.0
-
-    def since(self, before: "ReceiveStatistics") -> "ReceiveStatistics":
-        """What has been counted since an earlier copy; jitter and wait as they are."""
-        return ReceiveStatistics(
-            received=self.received - before.received,
-            lost=self.lost - before.lost,
-            recovered=self.recovered - before.recovered,
-            late=self.late - before.late,
-            duplicate=self.duplicate - before.duplicate,
-            broken=self.broken - before.broken,
-            gap_s=self.gap_s - before.gap_s,
-            jitter_s=self.jitter_s,
-            wait_s=self.wait_s,
-        )
 
 
 @dataclass(slots=True)
