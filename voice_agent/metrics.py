@@ -32,4 +32,19 @@ JITTER = Histogram(
     "Interarrival jitter of callers' packets (RFC 3550), once a second",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
 )
+WAIT = Histogram(
+    "voice_agent_packet_wait_seconds",
+    "What callers' sound waits for missing packets, once a second",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
+)
+ROUND_TRIP = Histogram(
+    "voice_agent_round_trip_seconds",
+    "To the caller and back, by its RTCP reports, once a second",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0),
+)
+SENT_LOSS = Histogram(
+    "voice_agent_sent_loss_ratio",
+    "Share of the agent's packets lost, by the caller's RTCP reports, once a second",
+    buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
+)
 INTERRUPTIONS = Counter("voice_agent_interruptions_total", "Replies that the caller spoke over")

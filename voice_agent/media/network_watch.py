@@ -36,8 +36,8 @@ class NetworkWatch:
         """To be called about once a second."""
         statistics = replace(self._receive.statistics)
         counted, self._before = statistics.since(self._before), statistics
-        _count(counted)
         sent = self._link.statistics
+        _count(counted, sent)
         before = self._redundancy.on
         asked = self._redundancy.report(counted.loss, sent.rtt_s, now)
         possible = self._link.takes_copies
@@ -46,8 +46,12 @@ class NetworkWatch:
         )
 
 
-def _count(counted: ReceiveStatistics) -> None:
+def _count(counted: ReceiveStatistics, sent: SendStatistics) -> None:
     for fate in ("received", "lost", "recovered", "concealed", "late"):
         metrics.PACKETS.labels(fate).inc(getattr(counted, fate))
     metrics.GAPS.inc(counted.gap_s)
     metrics.JITTER.observe(counted.jitter_s)
+    metrics.WAIT.observe(counted.wait_s)
+    if sent.rtt_s is not None:
+        metrics.ROUND_TRIP.observe(sent.rtt_s)
+        metrics.SENT_LOSS.observe(sent.loss)
