@@ -36,6 +36,10 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     sound = parser.add_mutually_exclusive_group()
     sound.add_argument("--wav", type=Path, metavar="FILE", help="a recording of the caller")
     sound.add_argument("--say", metavar="TEXT", help="the caller says this in a synthetic voice")
+    parser.add_argument(
+        "--played", type=Path, metavar="FILE",
+        help="what the caller's loudspeaker plays meanwhile, for a node that takes echo away",
+    )  # fmt: skip
     text = parser.add_mutually_exclusive_group()
     text.add_argument("--text", metavar="TEXT", help="what the node is to work on")
     text.add_argument("--lines", metavar="FILE", help="the same, a message for each line; - for stdin")
@@ -144,6 +148,7 @@ def _lines(arguments: argparse.Namespace) -> list[str] | None:
 
 
 def _cues(arguments: argparse.Namespace, node: "type[Extension]", lines: list[str] | None) -> "list[Cue]":
+    from voice_agent import audio
     from voice_agent.message import Transcript
     from voice_agent.trial import cues
 
@@ -151,7 +156,10 @@ def _cues(arguments: argparse.Namespace, node: "type[Extension]", lines: list[st
     if samples is not None:
         if lines is not None and not cues.takes(node, Transcript):
             raise InputError("text beside a recording is what a recogniser understood; the node takes none")
-        return cues.of_sound(node, samples, arguments.tail)
+        played = audio.read(arguments.played) if arguments.played else None
+        return cues.of_sound(node, samples, arguments.tail, played)
+    if arguments.played:
+        raise InputError("--played goes with what the microphone hears of it: --wav or --say")
     if lines is not None:
         return cues.of_lines(node, lines, arguments.language, arguments.tail, arguments.kind)
     if node.inputs:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from voice_agent import spoken
-from voice_agent.audio import FRAME_S
+from voice_agent.audio import FRAME, FRAME_S
 from voice_agent.errors import InputError
 from voice_agent.extension import Extension
 from voice_agent.message import (
@@ -13,6 +15,7 @@ from voice_agent.message import (
     Message,
     Prompt,
     Samples,
+    Speech,
     SpeechEnded,
     SpeechStarted,
     Text,
@@ -54,14 +57,37 @@ def takes(node: type[Extension] | Extension, message: type[Message]) -> bool:
     return issubclass(message, tuple(node.inputs))
 
 
-def of_sound(node: type[Extension], samples: Samples, tail_s: float) -> list[Cue]:
-    """A recording and silence after it, each frame when its last sample has been heard.
+def played_message(node: type[Extension] | Extension) -> type[Message] | None:
+    """The class by which a node is told what the caller's loudspeaker plays: frames beside those of the
+    caller's voice, made of `samples` and `time_s`. None for a node that does not ask for it.
+    """
+    frames = (AudioFrame, Speech)
+    return next((one for one in node.inputs if one.kind == "audio_frame" and one not in frames), None)
+
+
+def of_sound(
+    node: type[Extension], samples: Samples, tail_s: float, played: Samples | None = None
+) -> list[Cue]:
+    """A recording and silence after it, each frame when its last sample has been heard, and with `played`
+    what the caller's loudspeaker has been given meanwhile, before the frame that it may echo in.
 
     Raises InputError when the node does not take sound.
     """
     if not takes(node, AudioFrame):
         raise InputError(f"the node takes no sound of the caller; {_what(node)}")
-    return _frames(samples, tail_s)
+    heard = _frames(samples, tail_s)
+    if played is None:
+        return heard
+    message = played_message(node)
+    if message is None:
+        raise InputError(f"the node takes nothing that was played; {_what(node)}")
+    ending = silence(len(heard) * FRAME_S)
+    make: Callable[..., Message] = message
+    told = [
+        Cue(make(frame.samples, frame.time_s), frame.time_s + FRAME_S)
+        for frame in frames_of(np.concatenate((played, ending))[: len(heard) * FRAME])
+    ]
+    return [cue for pair in zip(told, heard, strict=True) for cue in pair]
 
 
 def _frames(samples: Samples, tail_s: float, start_s: float = 0.0) -> list[Cue]:
