@@ -66,6 +66,26 @@ class Broken(Extension):
     async def handle(self, message, emit):
         raise RuntimeError("out of order")
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Given(Message):
+    """What the loudspeaker was given."""
+    kind = "audio_frame"
+    samples: Samples
+    time_s: float
+
+@dataclass
+class Echo(Extension):
+    """Takes away what was played, as if it came back at once."""
+    inputs = (AudioFrame, Given)
+    outputs = {"pcm_frame": AudioFrame}
+
+    async def handle(self, message, emit):
+        if isinstance(message, Given):
+            self.given = message
+        else:
+            assert self.given.time_s == message.time_s
+            await emit("pcm_frame", AudioFrame(message.samples - self.given.samples, message.time_s))
+
 @dataclass
 class Lame(Extension):
     """Stands still for longer than a call's inbox lasts, once."""
@@ -77,7 +97,7 @@ class Lame(Extension):
             await asyncio.sleep(1.1)
         await emit("pcm_frame", message)
 '''
-ADDONS = {f"tts.{name.lower()}": f"slow_part:{name}" for name in ("Slow", "Deaf", "Broken", "Lame")}
+ADDONS = {f"tts.{name.lower()}": f"slow_part:{name}" for name in ("Slow", "Deaf", "Broken", "Lame", "Echo")}
 
 
 @pytest.fixture
@@ -285,3 +305,16 @@ def test_lines_that_hold_no_text(content: bytes, tmp_path: Path, capsys: pytest.
     file.write_bytes(content)
     assert cli.main(["node", "tts.espeak", "--lines", str(file)]) == 2
     assert capsys.readouterr().err.startswith(f"voice-agent: {file}: expected ")
+
+
+def test_what_is_played_goes_to_a_node_that_asks_for_it(
+    outside: None, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--wav", str(recording), "--played", str(recording), "--tail", "0.1"]
+    lines = node(capsys, "tts.echo", *arguments)
+    assert len(lines) == 30
+    assert all(line["samples"]["level_db"] == -100 for line in lines), "each frame less the one it came with"
+    assert cli.main(["node", "vad.silero", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("voice-agent: the node takes nothing that was played")
+    assert cli.main(["node", "tts.espeak", "--text", "x", "--played", str(recording)]) == 2
+    assert capsys.readouterr().err.startswith("voice-agent: --played goes with")

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def node_lines(row: Mapping[str, Any]) -> Iterator[str]:
-    """What loading it takes, then a line for each figure with what it was measured on; or why there are none."""
+    """What loading it takes, then each figure with what it was measured on; or why there are none."""
     loaded = "memory_mb" in row
     took = f"loads in {row['load_s']:.2f} s, {row['memory_mb']:+.0f} MB" if loaded else ""
     if row["problem"]:

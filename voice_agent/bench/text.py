@@ -31,9 +31,8 @@ def measure(subject: Subject, material: Material) -> list[Figure]:
             ports[output.port] += 1
         figures += delays(f"first message, {language}", list(first.values()))
         on = f"{language}, {len(lines)} sentences of the vertical"
-        figures.append(
-            Figure(f"processor time for a text, {language}", 1000 * run.cpu_s / len(lines), "ms", on)
-        )
+        cost_ms = 1000 * own_cpu_s(run, node, cues) / len(lines)
+        figures.append(Figure(f"processor time for a text, {language}", cost_ms, "ms", on))
         if "declined" in node.outputs:
             figures.append(percent(f"declined, {language}", ports["declined"] / len(lines), on))
     return figures
