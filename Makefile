@@ -30,6 +30,7 @@ test: $(VENV)/.installed-dev browser coturn
 PLAIN := --interruptions 0 --silences 0 --noises 0
 
 bench: $(VENV)/.installed-dev
+	$(BIN)/voice-agent bench nodes
 	$(BIN)/python -m benchmarks.receive
 	$(BIN)/python -m benchmarks.endpoint
 	$(BIN)/python -m benchmarks.embedded

@@ -112,6 +112,16 @@ def load(path_or_name: str | Path, graph: str = "", env: Mapping[str, str] = os.
     return Graph(read.name or path.stem, path, nodes, edges, notices)
 
 
+def single(addon: str, properties: Mapping[str, Any], env: Mapping[str, str] = os.environ) -> Graph:
+    """A node by itself, named after its addon and checked as in a file. Raises GraphError."""
+    found = ten.Findings()
+    entry = {"type": "extension", "name": addon, "addon": addon, "property": dict(properties)}
+    nodes, edges = _check(ten.read({"nodes": [entry]}, found, env=env), found)
+    if found.problems:
+        raise GraphError(*found.problems)
+    return Graph(addon, Path(addon), nodes, edges)
+
+
 def _by_node(problems: list[str]) -> list[str]:
     """Each once, those of one node together."""
     groups: dict[str, dict[str, None]] = {}

@@ -113,6 +113,11 @@ class Session:
         """The extensions at the nodes, in the graph's order."""
         return [node.extension for node in self.nodes.values()]
 
+    @property
+    def replying(self) -> bool:
+        """Whether a message of a turn waits at a node or is being handled there."""
+        return bool(self._replies) or any(node.inbox.reply.items for node in self.nodes.values())
+
     # --- life ---
 
     async def start(self) -> None:

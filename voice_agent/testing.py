@@ -21,7 +21,7 @@ DEADLOCK_S = 10.0
 """Real seconds after which a loop that waits for nothing in particular fails instead of hanging."""
 
 
-class _JumpingSelector(selectors.DefaultSelector):
+class JumpingSelector(selectors.DefaultSelector):
     """Where a real selector would wait for a timer, this one moves the clock to it and returns."""
 
     now = 0.0
@@ -44,8 +44,8 @@ class _JumpingSelector(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose time passes only while it would otherwise wait."""
 
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
+    def __init__(self, selector: JumpingSelector | None = None) -> None:
+        self._jumping = selector or JumpingSelector()
         super().__init__(self._jumping)
 
     def time(self) -> float:

@@ -1,0 +1,1 @@
+"""What each installed node is worth on this machine: accuracy, delay, cost, memory."""
