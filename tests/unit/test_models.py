@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from tests.unit.hub import COMMIT, Hub, running
-from voice_agent import cli, registry
+from voice_agent import cli, graph, registry
+from voice_agent.choice import Choice, table
+from voice_agent.graph import Readiness
 from voice_agent.models import catalogue, download, pull
 from voice_agent.models.store import MANIFEST, Store, how_to_get, located, root
 
@@ -385,3 +387,16 @@ def test_an_extension_is_given_a_path_only_for_what_is_here(
 def test_what_to_do_about_an_absent_model() -> None:
     assert how_to_get("whisper", "small") == "run `voice-agent models pull small` (484 MB)"
     assert how_to_get("whisper", "mine") == "`voice-agent models list` names those that can be pulled"
+
+
+def test_the_start_up_table_says_which_models_of_the_store_are_used(
+    models: Command, remote: Hub, tmp_path: Path
+) -> None:
+    models("pull", VOICE)
+    path = tmp_path / "voice.json"
+    voices = {"en": VOICE, "zh": "zh_CN-huayan-medium"}
+    node = {"type": "extension", "name": "tts", "addon": "tts.piper", "property": {"voices": voices}}
+    path.write_text(json.dumps({"nodes": [node]}))
+    loaded = graph.load(path)
+    choice = Choice(loaded, [Readiness("tts", "tts.piper")], {}, {})
+    assert f"tts.piper       ready: {VOICE} of the model store" in table(choice)

@@ -68,7 +68,12 @@ class Model:
 def models() -> Mapping[str, Model]:
     """Every model, by its name."""
     content = json.loads(FILE.read_text("utf-8"))
-    kinds = {name: Kind(name, **values) for name, values in content["kinds"].items()}
+    kinds = {
+        name: Kind(
+            name, **{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+        )
+        for name, entry in content["kinds"].items()
+    }
     return {entry["name"]: Model(**{**entry, "kind": kinds[entry["kind"]]}) for entry in content["models"]}
 
 

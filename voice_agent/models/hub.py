@@ -1,8 +1,9 @@
 """What the hub says of a model: its files, with their sizes, their checksums and where to get them.
 
-Two requests of the hub's documented HTTP API, which mirrors speak as well. The package `huggingface_hub` does
-not do the downloading: as of version 2.4 it throws a half-finished file away, compares sizes but no checksums,
-and only warns of a full disk. No token is sent: the models are public, and a mirror need not be trusted.
+Two requests of the hub's documented HTTP API, which mirrors speak as well. The package `huggingface_hub`
+does not do the downloading: as of version 2.4 it throws a half-finished file away, compares sizes but no
+checksums, and only warns of a full disk. No token is sent: the models are public, and a mirror need not be
+trusted.
 """
 
 import os

@@ -167,6 +167,20 @@ def located(kind: str, name: str) -> str:
     return str(folder / f"{name}.onnx") if kind == "piper" else str(folder)
 
 
+def used(addon: str, extension: object) -> list[str]:
+    """Names of the store's models that an extension of this addon is configured to load."""
+    kinds = {model.kind for model in catalogue.models().values() if addon and model.kind.addon == addon}
+    values: list[object] = []
+    for value in vars(extension).values():
+        values += value.values() if isinstance(value, dict) else [value]
+    return [
+        value
+        for kind in kinds
+        for value in values
+        if isinstance(value, str) and located(kind.name, value) != value
+    ]
+
+
 def how_to_get(kind: str, name: str) -> str:
     """What to do about a model that is not there: a command, where the catalogue has the model."""
     model = catalogue.models().get(name)
