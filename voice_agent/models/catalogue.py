@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from voice_agent.errors import InputError, ModelError
 
@@ -68,13 +69,13 @@ class Model:
 def models() -> Mapping[str, Model]:
     """Every model, by its name."""
     content = json.loads(FILE.read_text("utf-8"))
-    kinds = {
-        name: Kind(
-            name, **{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-        )
-        for name, entry in content["kinds"].items()
-    }
+    kinds = {name: _kind(name, entry) for name, entry in content["kinds"].items()}
     return {entry["name"]: Model(**{**entry, "kind": kinds[entry["kind"]]}) for entry in content["models"]}
+
+
+def _kind(name: str, entry: Mapping[str, Any]) -> Kind:
+    files, optional = tuple(entry["files"]), tuple(entry["optional"])
+    return Kind(name, entry["role"], entry["addon"], files, optional)
 
 
 def find(name: str) -> Model:
