@@ -36,7 +36,7 @@ def write(folder: Path) -> Path:
     )
     tokenizer.enable_padding(length=64)  # as the real one's file says
     tokenizer.save(str(folder / "tokenizer.json"))
-    shapes = {f"embeddings.{name}_embeddings.weight": (rows, HIDDEN)
+    shapes: dict[str, tuple[int, ...]] = {f"embeddings.{name}_embeddings.weight": (rows, HIDDEN)
               for name, rows in (("word", len(WORDS)), ("position", 128), ("token_type", 2))}  # fmt: skip
     linear = {f"attention.self.{part}": (HIDDEN, HIDDEN) for part in ("query", "key", "value")}
     linear |= {"attention.output.dense": (HIDDEN, HIDDEN), "intermediate.dense": (INNER, HIDDEN)}
