@@ -105,7 +105,7 @@ def _heard() -> list[Message]:
 
 
 def _speech() -> Samples:
-    """A sentence by espeak-ng; without it a buzz of four syllables a second, which costs a Whisper the same."""
+    """A sentence by espeak-ng; without it a buzz of four syllables a second, which costs Whisper the same."""
     size = round(SECONDS * audio.SAMPLE_RATE)
     try:
         voice = registry.find("tts.espeak")()
