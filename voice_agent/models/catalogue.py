@@ -1,8 +1,9 @@
 """The models that can be pulled by name: catalogue.json, read once.
 
-Sizes are rounded and for people: Whisper's weights are two bytes a parameter, voices are what their
-repository lists. What is downloaded is checked against the exact sizes and checksums that the hub
-lists at that moment, and against `sha256`, where a file's checksum is known beforehand.
+Sizes are rounded and for people: Whisper's weights are two bytes a parameter, voices are what Piper's own
+voices.json lists; repositories of Whisper are those that faster-whisper names. What is
+downloaded is checked against the exact sizes and checksums that the hub lists at that moment, and against
+`sha256`, where a file's checksum is known beforehand.
 """
 
 import difflib
