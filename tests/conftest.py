@@ -21,3 +21,9 @@ def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("state")
     os.environ["VOICE_AGENT_STATE"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models that the user has pulled are used by no test, unless the environment names their folder."""
+    return Path(os.environ.setdefault("VOICE_AGENT_MODELS", str(tmp_path_factory.mktemp("models"))))

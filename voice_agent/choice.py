@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from voice_agent import graph as graphs
 from voice_agent.errors import GraphError, ModelError
 from voice_agent.graph import Graph, Readiness
+from voice_agent.models.store import used
 
 PREFERENCE = ("openai", "local", "embedded")
 """Best first. "openai" is tried only where a key or an address says that it is wanted: it costs money."""
@@ -59,11 +60,14 @@ def choose(name: str = "auto", env: Mapping[str, str] = os.environ) -> Choice:
 def table(choice: Choice) -> str:
     """The start-up table: node, implementation, why."""
     rows = [("NODE", "IMPLEMENTATION", "WHY")]
+    nodes = {node.name: node for node in choice.graph.nodes}
     for row in choice.rows:
         better = "; ".join(
             f"{other.addon} is not ready: {other.problem}" for other in choice.missing.get(row.node, ())
         )
-        rows.append((row.node, row.addon, better or "ready"))
+        models = used(row.addon, nodes[row.node].build())
+        ready = f"ready: {', '.join(models)} of the model store" if models else "ready"
+        rows.append((row.node, row.addon, better or ready))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     lines = [f"  {node:<{widths[0]}}  {addon:<{widths[1]}}  {why}" for node, addon, why in rows]
     for name, reasons in choice.rejected.items():

@@ -22,6 +22,7 @@ from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.errors import ModelError, requires
 from voice_agent.extension import Emit, Extension
 from voice_agent.message import AudioFrame, Message, Samples, SpeechEnded, SpeechStarted, Transcript
+from voice_agent.models.store import how_to_get, located
 
 with requires("whisper"):
     import huggingface_hub.errors
@@ -52,7 +53,8 @@ class FasterWhisperStt(Extension):
     """Collects a stretch of speech and transcribes it in a thread at every hint of an end."""
 
     model: str = "base"
-    """A size such as "base", a repository of the Hugging Face hub, or a folder. Never downloaded here."""
+    """A name in `voice-agent models list` such as "base", a repository in the Hugging Face hub's cache, or a
+    folder. Never downloaded here."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "default"
     """CTranslate2's number type: "int8" for a CPU, "float16" for a GPU; "default" keeps the file's."""
@@ -212,13 +214,13 @@ def _hint(vertical: str, language: str) -> str:
 def load_model(model: str, device: str, compute_type: str, threads: int) -> WhisperModel:
     """From local files alone, once per process. Raises ModelError that says how to get it."""
     try:
+        path = located("whisper", model)
         return WhisperModel(
-            model, device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True
+            path, device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True
         )
     except huggingface_hub.errors.LocalEntryNotFoundError as error:
-        repository = model if "/" in model else f"Systran/faster-whisper-{model}"
         raise ModelError(
-            f"Whisper model '{model}' is not on this machine: run `hf download {repository}`, "
+            f"Whisper model '{model}' is not on this machine: {how_to_get('whisper', model)}, "
             "or set `model` to a folder that holds it"
         ) from error
     except (ValueError, RuntimeError, OSError) as error:

@@ -21,6 +21,7 @@ from voice_agent import audio, spoken
 from voice_agent.errors import ModelError, TurnError, requires
 from voice_agent.extension import Emit, Extension
 from voice_agent.message import Clause, Message, Samples, Speech
+from voice_agent.models.store import how_to_get, located
 
 with requires("piper"):
     import onnxruntime
@@ -29,9 +30,8 @@ with requires("piper"):
     from piper.config import PiperConfig
 
 HOW = (
-    "download one, such as en_US-lessac-medium or zh_CN-huayan-medium, with "
-    "`python -m piper.download_voices NAME` and give its .onnx file to the property `voices` "
-    "(in the graph `local`: PIPER_VOICE_EN, PIPER_VOICE_ZH)"
+    "give one of `voice-agent models list`, such as en_US-lessac-medium or zh_CN-huayan-medium, or another "
+    "voice's .onnx file to the property `voices` (in the graph `local`: PIPER_VOICE_EN, PIPER_VOICE_ZH)"
 )
 HEADROOM = 0.7
 """Of full scale, so that the resampler's overshoot does not clip; loudness is set after it."""
@@ -57,7 +57,8 @@ class PiperTts(Extension):
     """Clauses to speech."""
 
     voices: dict[str, str] = field(default_factory=dict)
-    """For each language the path of a voice: a file .onnx with its .onnx.json beside it."""
+    """For each language a voice: a name in `voice-agent models list`, or the path of a file .onnx with its
+    .onnx.json beside it."""
     speaker: Annotated[int, Field(ge=0)] | None = None
     """Which of a voice's speakers, where it has several."""
     length_scale: Annotated[float, Field(ge=0.3, le=3)] = 1.0
@@ -117,8 +118,9 @@ class PiperTts(Extension):
 
 
 @cache
-def load_voice(path: str, threads: int) -> PiperVoice:
+def load_voice(name: str, threads: int) -> PiperVoice:
     """A voice, loaded once per process (1-2 s) and tried. Raises ModelError."""
+    path = located("piper", name)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     try:
@@ -127,7 +129,8 @@ def load_voice(path: str, threads: int) -> PiperVoice:
         voice = PiperVoice(session, config, download_dir=Path(path).parent)
         next(iter(voice.synthesize("a")), None)
     except FileNotFoundError as error:
-        raise ModelError(f"Piper voice {error.filename} is missing: {HOW}") from error
+        get = how_to_get("piper", name)
+        raise ModelError(f"Piper voice '{name}' is missing ({error.filename}): {get}; or {HOW}") from error
     except BROKEN as error:
         reason = f"{type(error).__name__}: {error}"
         raise ModelError(f"Piper voice {path} cannot be used ({reason}): {HOW}") from error

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -120,13 +121,27 @@ def test_the_pre_roll_reaches_the_model(model: str) -> None:
     assert run(samples()) == pytest.approx(0.3 * audio.SAMPLE_RATE, abs=audio.FRAME)
 
 
-@pytest.mark.parametrize("name", ["base", "somebody/some-whisper"])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("base", "run `voice-agent models pull base`"), ("somebody/some-whisper", "`voice-agent models list`")],
+)
 def test_an_absent_model_names_the_command_that_brings_it(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("VOICE_AGENT_MODELS", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match=r"hf download .*/.*whisper"):
+    with pytest.raises(ModelError, match=f"is not on this machine: {command}"):
         FasterWhisperStt(name).prepare()
+
+
+def test_a_model_in_the_store_is_found_by_its_name(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOICE_AGENT_MODELS", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    shutil.copytree(model, tmp_path / "whisper" / "small.en")
+    (tmp_path / "whisper" / "small.en" / "manifest.json").write_text("{}")
+    assert len(hear(FasterWhisperStt("small.en"), *heard(tone(0.5)))) == 1
 
 
 def test_a_folder_without_a_model_is_reported(tmp_path: Path) -> None:

@@ -129,14 +129,29 @@ def test_a_language_without_a_voice_fails_the_reply(voice: str) -> None:
 
 
 def test_without_a_voice_it_says_where_to_get_one() -> None:
-    with pytest.raises(ModelError, match=r"has no voice: download one, .*download_voices.*`voices`"):
+    with pytest.raises(ModelError, match=r"has no voice: give one of `voice-agent models list`.*`voices`"):
         PiperTts().prepare()
 
 
 def test_a_missing_file_is_named(voice: str) -> None:
     Path(voice).with_suffix(".onnx.json").unlink()
-    with pytest.raises(ModelError, match=r"en_US-noise-low\.onnx\.json is missing: download"):
+    with pytest.raises(ModelError, match=r"is missing \(.*en_US-noise-low\.onnx\.json\): .*give one"):
         PiperTts(voices={"en": voice}).prepare()
+
+
+def test_a_voice_in_the_model_store_is_found_by_its_name(
+    voice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "zh_CN-huayan-medium"
+    monkeypatch.setenv("VOICE_AGENT_MODELS", str(tmp_path / "models"))
+    with pytest.raises(ModelError, match=rf"'{name}' is missing .*run `voice-agent models pull {name}`"):
+        PiperTts(voices={"zh": name}).prepare()
+    folder = tmp_path / "models" / "piper" / name
+    folder.mkdir(parents=True)
+    (folder / f"{name}.onnx").write_bytes(Path(voice).read_bytes())
+    (folder / f"{name}.onnx.json").write_text(json.dumps(CONFIG), "utf-8")
+    (folder / "manifest.json").write_text("{}")
+    assert len(say(PiperTts(voices={"en": name}), "Hello.").samples) > SAMPLE_RATE / 4
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_the_wheel_holds_what_it_needs(wheel: Path) -> None:
     for package in ("voice_agent", "extensions"):
         for path in (ROOT / package).rglob("*.py"):
             assert path.relative_to(ROOT).as_posix() in inside
-    assert "voice_agent/py.typed" in inside
+    assert {"voice_agent/py.typed", "voice_agent/models/catalogue.json"} <= inside
     assert not any(name.startswith(("tests/", "docs/")) for name in inside)
 
 

@@ -1,0 +1,1 @@
+"""What this machine can run in real time: two-second probes of models, and the graph to choose."""
