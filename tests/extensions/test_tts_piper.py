@@ -167,6 +167,7 @@ def test_a_cancelled_clause_is_not_spoken(voice: str) -> None:
         tts = PiperTts(voices={"en": voice})
         tts.prepare()
         emit = attach(tts)
+        await tts.start()
         task = asyncio.create_task(tts.handle(Clause("One. Two. Three.", turn=1), emit))
         await asyncio.sleep(0)
         task.cancel()
