@@ -8,6 +8,7 @@ import numpy as np
 
 from voice_agent import spoken
 from voice_agent.message import Word
+from voice_agent.speakable import Spoken
 
 LEARN = 0.3
 """How much of what the latest clause shows of a voice's pace is believed."""
@@ -57,7 +58,7 @@ def written_words(text: str, known: Sequence[tuple[int, float]], duration_s: flo
     )
 
 
-def spread(text: str, said: spoken.Spoken, duration_s: float | None = None) -> tuple[Word, ...]:
+def spread(text: str, said: Spoken, duration_s: float | None = None) -> tuple[Word, ...]:
     """Guess them by the length of what is said: "$20" takes as long as "twenty dollars".
 
     With `duration_s` they fill just that time, else they go at a usual rate of speech.

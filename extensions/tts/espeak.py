@@ -18,6 +18,7 @@ from voice_agent import audio, spoken
 from voice_agent.errors import ModelError, TurnError
 from voice_agent.extension import Emit, Extension
 from voice_agent.message import Clause, Message, Speech
+from voice_agent.speakable import Spoken, speakable
 
 
 @dataclass
@@ -33,7 +34,7 @@ class EspeakTts(Extension):
     level_db: Annotated[float, Field(ge=-50, le=-10)] = -20.0
     """RMS level of the voice in dB of full scale."""
     vertical: str = ""
-    """The name of a vertical, or the path of its folder: its fixed phrases are rendered ahead; "" for none."""
+    """The name of a vertical, or the path of its folder: its fixed phrases are rendered ahead. "" is none."""
     cache_mb: Annotated[int, Field(ge=0, le=4096)] = 32
     """MiB of rendered clauses that this process keeps for this voice, 33 s of speech each."""
 
@@ -55,7 +56,7 @@ class EspeakTts(Extension):
 
     async def handle(self, message: Message, emit: Emit) -> None:
         assert isinstance(message, Clause)
-        said = spoken.speakable(message.text, message.language)
+        said = speakable(message.text, message.language)
         if not spoken.word_spans(said.text):
             if message.text or message.final:
                 await emit("pcm_frame", Speech(np.zeros(0, np.int16), message.text, final=message.final))
@@ -69,7 +70,7 @@ class EspeakTts(Extension):
     async def stop(self) -> None:
         self._cache.forget()
 
-    async def _speak(self, clause: Clause, said: spoken.Spoken) -> _cache.Rendered:
+    async def _speak(self, clause: Clause, said: Spoken) -> _cache.Rendered:
         abandoned = Event()
         loop = asyncio.get_running_loop()
         thread = _espeak.engine().thread
@@ -79,7 +80,7 @@ class EspeakTts(Extension):
             abandoned.set()
 
     def _render_now(self, clause: Clause) -> _cache.Rendered:
-        said = spoken.speakable(clause.text, clause.language)
+        said = speakable(clause.text, clause.language)
         return _espeak.engine().thread.submit(self._render, clause, said, Event()).result()
 
     def _voice_for(self, clause: Clause) -> str:
@@ -89,7 +90,7 @@ class EspeakTts(Extension):
             language = "zh"
         return self.voices.get(language) or self.voices.get(language.split("-")[0]) or language
 
-    def _render(self, clause: Clause, said: spoken.Spoken, abandoned: Event) -> _cache.Rendered:
+    def _render(self, clause: Clause, said: Spoken, abandoned: Event) -> _cache.Rendered:
         """Synthesise a clause, on the engine's thread. Raises TurnError."""
         voice = _espeak.Voice(self._voice_for(clause), self.rate_wpm, self.pitch)
         try:

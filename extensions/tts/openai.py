@@ -18,6 +18,7 @@ from voice_agent.errors import TurnError
 from voice_agent.extension import Emit, Extension
 from voice_agent.message import Clause, Message, Samples, Speech
 from voice_agent.openai_service import Service
+from voice_agent.speakable import speakable
 
 MIN_PIECE_BYTES = 960
 """20 ms at 24 kHz: what arrives in smaller pieces is gathered."""
@@ -133,7 +134,7 @@ class OpenAiTts(Extension):
         word. The service does not tell when words are spoken: that is guessed from this voice's pace, and
         from the clause's length once it is known.
         """
-        said = spoken.speakable(clause.text, clause.language)
+        said = speakable(clause.text, clause.language)
         if not spoken.word_spans(said.text):
             return
         if rendered := self._cache.get(clause):

@@ -21,6 +21,7 @@ from voice_agent import audio, spoken
 from voice_agent.errors import ModelError, TurnError, requires
 from voice_agent.extension import Emit, Extension
 from voice_agent.message import Clause, Message, Samples, Speech
+from voice_agent.speakable import Spoken, speakable
 
 with requires("piper"):
     import onnxruntime
@@ -67,7 +68,7 @@ class PiperTts(Extension):
     threads: Annotated[int, Field(ge=1, le=16)] = 1
     """Of the CPU, for one clause. More make one caller's voice start earlier and many callers' later."""
     vertical: str = ""
-    """The name of a vertical, or the path of its folder: its fixed phrases are rendered ahead; "" for none."""
+    """The name of a vertical, or the path of its folder: its fixed phrases are rendered ahead. "" is none."""
     cache_mb: Annotated[int, Field(ge=0, le=4096)] = 32
     """MiB of rendered clauses that this process keeps for this voice, 33 s of speech each."""
 
@@ -104,7 +105,7 @@ class PiperTts(Extension):
     async def stop(self) -> None:
         self._cache.forget()
 
-    async def _speak(self, clause: Clause, said: spoken.Spoken) -> _cache.Rendered:
+    async def _speak(self, clause: Clause, said: Spoken) -> _cache.Rendered:
         abandoned = Event()
         try:
             with self._cache.shared.speaking():
@@ -112,7 +113,7 @@ class PiperTts(Extension):
         finally:
             abandoned.set()
 
-    def _render(self, clause: Clause, said: spoken.Spoken, abandoned: Event) -> _cache.Rendered:
+    def _render(self, clause: Clause, said: Spoken, abandoned: Event) -> _cache.Rendered:
         """Synthesise a clause; takes 0.1 s or more. Raises TurnError."""
         voice = load_voice(self._voice_for(clause), self.threads)
         try:
@@ -141,9 +142,9 @@ class PiperTts(Extension):
         return _level.levelled(samples, self.level_db)
 
 
-def _said(clause: Clause) -> spoken.Spoken:
+def _said(clause: Clause) -> Spoken:
     """What is to be said; "[[" would begin phonemes."""
-    said = spoken.speakable(clause.text, clause.language)
+    said = speakable(clause.text, clause.language)
     return replace(said, text=said.text.replace("[[", "  "))
 
 
