@@ -2,7 +2,7 @@
 
 Its model computes that and keeps it to itself, in the tensor that rounds lengths up to whole frames. A model
 file is a protobuf message, and two messages one after the other are one with the fields of both: a few bytes
-added at the end make that tensor an output. (piper-tts does so with the package onnx, which it does not bring.)
+added at the end make that tensor an output. (piper-tts does so too, with the package onnx, if installed.)
 Field numbers are those of onnx.proto3: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
 """
 

@@ -42,6 +42,8 @@ def written_words(text: str, known: Sequence[tuple[int, float]], duration_s: flo
     begins several spoken ones ("$20") takes the first; one within a spoken word (Chinese) its share.
     """
     spans = spoken.word_spans(text)
+    if not spans:
+        return ()
     places = [place for place, _ in known]
     anchors = [(0, 0.0)]
     for start, end in spans:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from extensions.tts import _cache, _timing
+from extensions.tts import _cache, _level, _timing
 from voice_agent import audio, spoken
 from voice_agent.audio import Resampler
 from voice_agent.errors import TurnError
@@ -46,6 +46,8 @@ class OpenAiTts(Extension):
     idle_timeout_s: Annotated[float, Field(gt=0)] = 4.0
     """Between pieces of sound."""
     ahead: Annotated[int, Field(ge=1, le=8)] = 2
+    level_db: Annotated[float, Field(ge=-50, le=-10)] = -20.0
+    """RMS level of the voice in dB of full scale, from its second clause on: its loudness is learned."""
     vertical: str = ""
     """The name of a vertical, or the path of its folder: its fixed phrases, once spoken, are kept for all
     calls; "" for none. They are not asked for ahead, as each costs money."""
@@ -64,7 +66,7 @@ class OpenAiTts(Extension):
     async def start(self) -> None:
         self._service = self._find_service()
         self._cache = _cache.ClauseCache(repr(self), self.vertical, self.cache_mb)
-        self._pace = _pace(repr(self))
+        self._pace, self._level = _learned(repr(self), self.level_db)
         self._cut = asyncio.Event()
         self._requests = asyncio.TaskGroup()
         self._open: deque[asyncio.Task[None]] = deque()
@@ -137,22 +139,23 @@ class OpenAiTts(Extension):
         said = speakable(clause.text, clause.language)
         if not spoken.word_spans(said.text):
             return
+        gain = self._level.gain
         if rendered := self._cache.get(clause):
-            yield Speech(rendered.samples, clause.text, rendered.words, turn=clause.turn)
+            samples = _level.amplified(rendered.samples, gain)
+            yield Speech(samples, clause.text, rendered.words, turn=clause.turn)
             return
         pieces: list[Samples] = []
         words = _timing.spread(clause.text, said, self._pace.guess_s(said.text))[:-1]
         async with aclosing(self._synthesise(said.text)) as sound:
             async for samples in sound:
-                begins = not pieces
+                text, known = ("", ()) if pieces else (clause.text, words)
                 pieces.append(samples)
-                yield Speech(
-                    samples, clause.text if begins else "", words if begins else (), turn=clause.turn
-                )
+                yield Speech(_level.amplified(samples, gain), text, known, turn=clause.turn)
         whole = np.concatenate(pieces)
         length_s = len(whole) / audio.SAMPLE_RATE
         words = _timing.spread(clause.text, said, length_s)
         self._pace.learn(said.text, length_s)
+        self._level.learn(whole)
         self._cache.keep(clause, _cache.Rendered(whole, words))
         yield Speech(SILENCE, words=words, turn=clause.turn)
 
@@ -191,6 +194,6 @@ class OpenAiTts(Extension):
 
 
 @cache
-def _pace(voice: str) -> _timing.Pace:
-    """One for each voice in this process."""
-    return _timing.Pace()
+def _learned(voice: str, level_db: float) -> tuple[_timing.Pace, _level.RunningGain]:
+    """What this process has learned of a voice."""
+    return _timing.Pace(), _level.RunningGain(level_db)

@@ -1,4 +1,4 @@
-"""When words are spoken: guesses by length against espeak's own events, and that no written word is left out."""
+"""When words are spoken: guesses by length against espeak's own events; no written word is left out."""
 
 from statistics import median
 
