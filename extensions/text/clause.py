@@ -1,39 +1,13 @@
-"""Cut a reply, as it is written, into clauses that can be spoken: the first one early.
+"""Cut a reply into clauses that can be spoken, the first one early: `voice_agent.clauses` says where."""
 
-Where it is cut depends on the text alone, never on the pieces in which it came. A Chinese end mark
-cuts at once; an English one needs the next character, because of "3.14", "e.g." and URLs.
-"""
-
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
-from voice_agent import spoken
+from voice_agent.clauses import Cutter
 from voice_agent.extension import Emit, Extension
 from voice_agent.message import Clause, Message, Text
-
-WEIGHT = {True: 3, False: 1}
-"""A Chinese character takes about as long to say as three English ones."""
-CLOSING = "\"'”’)\\]}」』）》】"
-MARK = re.compile(rf"\n|[。！？，、；：]|(?:[.!?]+|…+|[,;:]|—+)[{CLOSING}]*")
-CLOSERS = re.compile(rf"[{CLOSING}]*")
-OPENED = {"“": "”", "‘": "’", "「": "」", "『": "』", "（": "）", "《": "》", "【": "】", "(": ")"}  # noqa: RUF001
-NEVER = re.compile(
-    r"""(?:^|[^\w])(?:
-        [^\W\d_]                                                     # J. Smith, U.S., e.g., a.m.
-        | mr | mrs | ms | dr | prof | st | mt | jr | sr | vs | etc | inc | ltd | co | corp | dept | al | ave
-        | fig | gen | capt | lt | sgt | ext | tel
-        | jan | feb | mar | apr | jun | jul | aug | sept? | oct | nov | dec
-    )\.$ | ^\s*\d+\.$                                                # 1. the number of a list's item
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-"""What ends in a dot that ends no sentence."""
-NUMERO = re.compile(r"(?:^|[^\w])(?:no|nos|art|sec|vol|p|pp)\.$", re.IGNORECASE)
-"""An abbreviation before a number, else the end of a sentence: "No. 5", "No. We do not." """
 
 
 @dataclass
@@ -55,8 +29,7 @@ class ClauseCutter(Extension):
 
     def flush(self) -> None:
         self._turn: int | None = None
-        self._pending = ""
-        self._first = True
+        self._cutter = Cutter(self.first_min_chars, self.min_chars, self.max_chars)
         self._language = ""
         """Of the latest piece with text: the end of a reply may come without."""
 
@@ -67,114 +40,10 @@ class ClauseCutter(Extension):
             self._turn = message.turn
         if message.text or not self._language:
             self._language = message.language
-        self._pending += message.text
-        clauses = list(self._cut(message.final))
+        clauses = self._cutter.push(message.text, message.final)
         language = self._language
         if message.final:
-            if self._pending.strip() or not clauses:
-                clauses.append(_tidy(self._pending))
             self.flush()
         for index, text in enumerate(clauses, 1):
             final = message.final and index == len(clauses)
             await emit("clause", Clause(text, language, final))
-
-    def _cut(self, complete: bool) -> Iterator[str]:
-        """Take every whole clause off the pending text."""
-        while end := self._end(complete):
-            head, self._pending = self._pending[:end], self._pending[end:]
-            self._first = False
-            yield _tidy(head)
-
-    def _end(self, complete: bool) -> int:
-        """Where the first clause of the pending text ends; 0 while that is not known."""
-        text = self._pending
-        least = self.first_min_chars if self._first else self.min_chars
-        limit = _reach(text, self.max_chars)
-        at = 0
-        while (mark := MARK.search(text, at)) and mark.start() < limit:
-            at, cuts = _judge(text, mark, complete)
-            if cuts is None:
-                return 0
-            long_enough = cuts == "sentence" or _length(text[:at]) >= least
-            if cuts and long_enough and spoken.word_spans(text[:at]):
-                return at
-        return _between_words(text, limit) if limit < len(text) else 0
-
-
-def _judge(text: str, mark: re.Match[str], complete: bool) -> tuple[int, str | None]:
-    """Where a mark ends with what closes after it, and what it cuts: "sentence", "clause", "" for
-    nothing, or None when what decides has not come yet.
-    """
-    sign, end = mark[0][0], mark.end()
-    if sign == "\n":
-        return end, "sentence"
-    if sign in "。！？，、；：":
-        return _judge_chinese(text, mark, complete)
-    following = text[end : end + 1]
-    if not following and not complete:
-        return end, None
-    if sign in "—…":
-        return end, "clause"
-    if following and not following.isspace() and not spoken.is_cjk(following):
-        return end, ""
-    if sign in ",;:":
-        return end, "clause"
-    return end, _judge_dot(text, mark, complete) if sign == "." else "sentence"
-
-
-def _judge_chinese(text: str, mark: re.Match[str], complete: bool) -> tuple[int, str | None]:
-    """The same for a mark that needs no white space; it waits only within quotes and after digits."""
-    sign, end = mark[0], mark.end()
-    cuts = "sentence" if sign in "。！？" else "clause"
-    after_digit = cuts == "clause" and text[mark.start() - 1 : mark.start()].isdigit()
-    quoted = _is_open(text[:end])
-    if quoted and (closed := CLOSERS.match(text, end)):
-        end = closed.end()
-    if (quoted or after_digit) and end == len(text) and not complete:
-        return end, None
-    return end, "" if after_digit and text[end : end + 1].isdigit() else cuts
-
-
-def _judge_dot(text: str, mark: re.Match[str], complete: bool) -> str | None:
-    """The same for dots that white space follows."""
-    head = text[: mark.start() + 1]
-    if mark[0].startswith(".."):
-        return "clause"
-    if NUMERO.search(head):
-        rest = text[mark.end() :].lstrip()
-        if not rest and not complete:
-            return None
-        return "" if rest[:1].isdigit() else "sentence"
-    return "" if NEVER.search(head) else "sentence"
-
-
-def _is_open(head: str) -> bool:
-    """Whether a quotation or bracket is still open, whose end belongs to the mark before it."""
-    return head.count('"') % 2 == 1 or any(head.count(o) > head.count(c) for o, c in OPENED.items())
-
-
-def _length(text: str) -> int:
-    return sum(WEIGHT[spoken.is_cjk(char)] for char in text.strip())
-
-
-def _reach(text: str, length: int) -> int:
-    """How many characters of the text make up that length."""
-    start = len(text) - len(text.lstrip())
-    for index in range(start, len(text)):
-        length -= WEIGHT[spoken.is_cjk(text[index])]
-        if length < 0:
-            return index
-    return len(text)
-
-
-def _between_words(text: str, limit: int) -> int:
-    """The last place up to `limit` where a text without punctuation may be cut."""
-    for index in range(limit, 0, -1):
-        before, after = text[index - 1], text[index]
-        if text[:index].strip() and (after.isspace() or (spoken.is_cjk(before) and after.isalnum())):
-            return index
-    return limit
-
-
-def _tidy(text: str) -> str:
-    return " ".join(text.split())

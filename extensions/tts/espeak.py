@@ -6,7 +6,6 @@ the clause, with the exact time of every word from espeak's own events.
 """
 
 import asyncio
-from bisect import bisect_left
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Annotated
@@ -14,11 +13,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from extensions.tts import _espeak, _level
+from extensions.tts import _cache, _espeak, _level, _timing
 from voice_agent import audio, spoken
 from voice_agent.errors import ModelError, TurnError
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import Clause, Message, Speech, Word
+from voice_agent.message import Clause, Message, Speech
+from voice_agent.speakable import Spoken, speakable
 
 
 @dataclass
@@ -33,6 +33,10 @@ class EspeakTts(Extension):
     pitch: Annotated[int, Field(ge=0, le=100)] = 50
     level_db: Annotated[float, Field(ge=-50, le=-10)] = -20.0
     """RMS level of the voice in dB of full scale."""
+    vertical: str = ""
+    """The name of a vertical, or the path of its folder: its fixed phrases are rendered ahead. "" is none."""
+    cache_mb: Annotated[int, Field(ge=0, le=4096)] = 32
+    """MiB of rendered clauses that this process keeps for this voice, 33 s of speech each."""
 
     inputs = (Clause,)
     outputs = {"pcm_frame": Speech}
@@ -42,27 +46,42 @@ class EspeakTts(Extension):
         if missing:
             raise ModelError(f"espeak-ng has no voice {', '.join(missing)}; see `voices`, default en-us+f2")
 
+        self._cached().warm(self._render_now, self.voices)
+
+    def _cached(self) -> _cache.ClauseCache:
+        return _cache.ClauseCache(repr(self), self.vertical, self.cache_mb)
+
+    async def start(self) -> None:
+        self._cache = self._cached()
+
     async def handle(self, message: Message, emit: Emit) -> None:
         assert isinstance(message, Clause)
-        said = spoken.speakable(message.text, message.language)
-        if spoken.word_spans(said.text):
-            await emit("pcm_frame", await self._speak(message, said))
-        elif message.text or message.final:
-            await emit("pcm_frame", Speech(np.zeros(0, np.int16), message.text, final=message.final))
+        said = speakable(message.text, message.language)
+        if not spoken.word_spans(said.text):
+            if message.text or message.final:
+                await emit("pcm_frame", Speech(np.zeros(0, np.int16), message.text, final=message.final))
+            return
+        rendered = self._cache.get(message)
+        if rendered is None:
+            rendered = await self._speak(message, said)
+            self._cache.keep(message, rendered)
+        await emit("pcm_frame", rendered.speech(message))
 
-    async def _speak(self, clause: Clause, said: spoken.Spoken) -> Speech:
-        engine = _espeak.engine()
-        voice = _espeak.Voice(self._voice_for(clause), self.rate_wpm, self.pitch)
+    async def stop(self) -> None:
+        self._cache.forget()
+
+    async def _speak(self, clause: Clause, said: Spoken) -> _cache.Rendered:
         abandoned = Event()
         loop = asyncio.get_running_loop()
+        thread = _espeak.engine().thread
         try:
-            return await loop.run_in_executor(
-                engine.thread, lambda: self._render(clause, said, engine.speak(said.text, voice, abandoned))
-            )
-        except LookupError as error:
-            raise TurnError(f"espeak-ng has no voice for the language '{clause.language}'") from error
+            return await loop.run_in_executor(thread, self._render, clause, said, abandoned)
         finally:
             abandoned.set()
+
+    def _render_now(self, clause: Clause) -> _cache.Rendered:
+        said = speakable(clause.text, clause.language)
+        return _espeak.engine().thread.submit(self._render, clause, said, Event()).result()
 
     def _voice_for(self, clause: Clause) -> str:
         """Chinese within an English reply is spoken by the Chinese voice, which knows English too."""
@@ -71,35 +90,16 @@ class EspeakTts(Extension):
             language = "zh"
         return self.voices.get(language) or self.voices.get(language.split("-")[0]) or language
 
-    def _render(self, clause: Clause, said: spoken.Spoken, utterance: _espeak.Utterance) -> Speech:
+    def _render(self, clause: Clause, said: Spoken, abandoned: Event) -> _cache.Rendered:
+        """Synthesise a clause, on the engine's thread. Raises TurnError."""
+        voice = _espeak.Voice(self._voice_for(clause), self.rate_wpm, self.pitch)
+        try:
+            utterance = _espeak.engine().speak(said.text, voice, abandoned)
+        except LookupError as error:
+            raise TurnError(f"espeak-ng has no voice for the language '{clause.language}'") from error
         rate = utterance.sample_rate
         part = _level.sounding(utterance.samples)
         samples = _level.levelled(audio.resample(utterance.samples[part], rate), self.level_db)
         known = [(said.origin[at], max(0, sample - part.start) / rate) for at, sample in utterance.words]
-        words = _words(clause.text, known, len(samples) / audio.SAMPLE_RATE)
-        if not clause.final:
-            samples = np.concatenate((samples, _level.pause_after(clause.text)))
-        return Speech(samples, clause.text, words, clause.final)
-
-
-def _words(text: str, known: list[tuple[int, float]], duration_s: float) -> tuple[Word, ...]:
-    """The words of the clause as they are written, each from its start to the next one's.
-
-    `known` says at which place in the text a spoken word begins, and when. A written word that begins
-    several spoken ones ("$20") takes the first; one within a spoken word (Chinese) its share.
-    """
-    spans = spoken.word_spans(text)
-    places = [place for place, _ in known]
-    anchors = [(0, 0.0)]
-    for start, end in spans:
-        first = bisect_left(places, start)
-        if start > 0 and first < len(places) and places[first] < end:
-            anchors.append((start, known[first][1]))
-    anchors.append((len(text), duration_s))
-    at, at_s = np.array(anchors).T
-    starts = np.interp([start for start, _ in spans], at, at_s).tolist()
-    ends = [*starts[1:], duration_s]
-    return tuple(
-        Word(text[start:end], begins, ends_s)
-        for (start, end), begins, ends_s in zip(spans, starts, ends, strict=True)
-    )
+        words = _timing.written_words(clause.text, known, len(samples) / audio.SAMPLE_RATE)
+        return _cache.Rendered(samples, words)

@@ -5,17 +5,20 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
-from voice_agent import audio
+from extensions.tts import _cache, _level, _timing
+from voice_agent import audio, spoken
 from voice_agent.audio import Resampler
 from voice_agent.errors import TurnError
 from voice_agent.extension import Emit, Extension
 from voice_agent.message import Clause, Message, Samples, Speech
 from voice_agent.openai_service import Service
+from voice_agent.speakable import speakable
 
 MIN_PIECE_BYTES = 960
 """20 ms at 24 kHz: what arrives in smaller pieces is gathered."""
@@ -43,6 +46,13 @@ class OpenAiTts(Extension):
     idle_timeout_s: Annotated[float, Field(gt=0)] = 4.0
     """Between pieces of sound."""
     ahead: Annotated[int, Field(ge=1, le=8)] = 2
+    level_db: Annotated[float, Field(ge=-50, le=-10)] = -20.0
+    """RMS level of the voice in dB of full scale, from its second clause on: its loudness is learned."""
+    vertical: str = ""
+    """The name of a vertical, or the path of its folder: its fixed phrases, once spoken, are kept for all
+    calls; "" for none. They are not asked for ahead, as each costs money."""
+    cache_mb: Annotated[int, Field(ge=0, le=4096)] = 32
+    """MiB of sound that this process keeps for this voice, 33 s of speech each."""
 
     inputs = (Clause,)
     outputs = {"pcm_frame": Speech}
@@ -55,6 +65,8 @@ class OpenAiTts(Extension):
 
     async def start(self) -> None:
         self._service = self._find_service()
+        self._cache = _cache.ClauseCache(repr(self), self.vertical, self.cache_mb)
+        self._pace, self._level = _learned(repr(self), self.level_db)
         self._cut = asyncio.Event()
         self._requests = asyncio.TaskGroup()
         self._open: deque[asyncio.Task[None]] = deque()
@@ -90,20 +102,23 @@ class OpenAiTts(Extension):
         while self._open:
             self._open.pop().cancel()
 
+    async def stop(self) -> None:
+        self._cache.forget()
+
     async def _speak(self, clause: Clause, previous: asyncio.Task[None] | None, emit: Emit) -> None:
         """Speak a clause after the previous one. A failure is kept for `handle` to raise, because raised
         here it would end the other requests, and the call.
         """
         text = clause.text
         try:
-            async with aclosing(self._synthesise(clause.text)) as sound:
-                samples = await anext(sound, SILENCE)
+            async with aclosing(self._speech(clause)) as speech:
+                stretch = await anext(speech, None)
                 if previous:
                     await asyncio.wait({previous})
-                while self._is_wanted(clause) and len(samples):
-                    await emit("pcm_frame", Speech(samples, text, turn=clause.turn))
+                while self._is_wanted(clause) and stretch:
+                    await emit("pcm_frame", stretch)
                     text = ""
-                    samples = await anext(sound, SILENCE)
+                    stretch = await anext(speech, None)
         except TurnError as error:
             if previous:
                 await asyncio.wait({previous})
@@ -116,10 +131,36 @@ class OpenAiTts(Extension):
         """Whether its turn has not failed: after a clause that is missing, the next one must not be heard."""
         return not (clause.turn == self._turn and self._failure)
 
-    async def _synthesise(self, text: str) -> AsyncGenerator[Samples]:
-        """A clause's sound at 16 kHz as it arrives, no piece empty; none for a text without a word."""
-        if not any(character.isalnum() for character in text):
+    async def _speech(self, clause: Clause) -> AsyncGenerator[Speech]:
+        """A clause's sound as it arrives, or all of it at once where it is kept; none for a text without a
+        word. The service does not tell when words are spoken: that is guessed from this voice's pace, and
+        from the clause's length once it is known.
+        """
+        said = speakable(clause.text, clause.language)
+        if not spoken.word_spans(said.text):
             return
+        gain = self._level.gain
+        if rendered := self._cache.get(clause):
+            samples = _level.amplified(rendered.samples, gain)
+            yield Speech(samples, clause.text, rendered.words, turn=clause.turn)
+            return
+        pieces: list[Samples] = []
+        words = _timing.spread(clause.text, said, self._pace.guess_s(said.text))[:-1]
+        async with aclosing(self._synthesise(said.text)) as sound:
+            async for samples in sound:
+                text, known = ("", ()) if pieces else (clause.text, words)
+                pieces.append(samples)
+                yield Speech(_level.amplified(samples, gain), text, known, turn=clause.turn)
+        whole = np.concatenate(pieces)
+        length_s = len(whole) / audio.SAMPLE_RATE
+        words = _timing.spread(clause.text, said, length_s)
+        self._pace.learn(said.text, length_s)
+        self._level.learn(whole)
+        self._cache.keep(clause, _cache.Rendered(whole, words))
+        yield Speech(SILENCE, words=words, turn=clause.turn)
+
+    async def _synthesise(self, text: str) -> AsyncGenerator[Samples]:
+        """A text's sound at 16 kHz as it arrives, no piece empty."""
         resampler = Resampler(self.sample_rate, audio.SAMPLE_RATE)
         rest = b""
         empty = True
@@ -150,3 +191,9 @@ class OpenAiTts(Extension):
         if self.instructions:
             body["instructions"] = self.instructions
         return body if self.speed == 1.0 else body | {"speed": self.speed}
+
+
+@cache
+def _learned(voice: str, level_db: float) -> tuple[_timing.Pace, _level.RunningGain]:
+    """What this process has learned of a voice."""
+    return _timing.Pace(), _level.RunningGain(level_db)

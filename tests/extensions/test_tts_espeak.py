@@ -179,6 +179,7 @@ def test_many_calls_at_once_do_not_mix() -> None:
     async def main() -> list[Speech]:
         tts = EspeakTts()
         emit = attach(tts)
+        await tts.start()
         await asyncio.gather(*(tts.handle(Clause(t, lang, True, turn=1), emit) for t, lang in texts * 4))
         return emit.of(Speech)
 

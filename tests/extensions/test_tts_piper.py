@@ -4,13 +4,14 @@
 import asyncio
 import json
 import struct
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from extensions.tts.piper import PiperTts
+from extensions.tts.piper import PiperTts, load_voice
 from voice_agent.audio import SAMPLE_RATE, level_db
 from voice_agent.errors import ModelError, TurnError
 from voice_agent.message import Clause, Speech
@@ -20,6 +21,8 @@ RATE = 22_050
 PHONEMES = [*"_^$ ?!.,:;'", *(chr(code) for code in range(ord("a"), ord("z") + 1)), *"əɪʊɛæʌɔɑŋʃʒθðɹɚˈˌː"]
 SAMPLES = 1024
 """For each phoneme."""
+HOP = 256
+"""Samples in a frame of Piper's."""
 INT64, FLOAT = 7, 1
 
 
@@ -53,10 +56,19 @@ def value(name: str, data_type: int, dims: list[str]) -> bytes:
     return message((1, name), (2, message((1, message((1, data_type), (2, shape))))))
 
 
-def onnx_model() -> bytes:
-    """Take a stretch of noise for each phoneme and join them."""
+def onnx_model(*, tells: bool = True) -> bytes:
+    """Take a stretch of noise for each phoneme and join them. `tells`: it computes how many frames each
+    lasts, as Piper's do, without giving that out.
+    """
     noise = np.random.default_rng(7).uniform(-0.3, 0.3, (len(PHONEMES), SAMPLES)).astype("<f4")
+    lengths = np.full(len(PHONEMES), SAMPLES / HOP - 0.5, "<f4")
+    durations = [
+        (1, node("Gather", ["lengths", "input"], "unrounded")),
+        (1, node("Ceil", ["unrounded"], "frames")),
+        (5, tensor("lengths", [len(PHONEMES)], FLOAT, lengths.tobytes())),
+    ]
     graph = message(
+        *(durations if tells else ()),
         (1, node("Gather", ["weights", "input"], "stretches")),
         (1, node("Reshape", ["stretches", "shape"], "output")),
         (2, "vits"),
@@ -108,13 +120,46 @@ def test_the_rate_is_converted(voice: str) -> None:
     assert phonemes > 10 and phonemes == pytest.approx(round(phonemes), abs=0.01)
 
 
-def test_words_share_the_time_and_a_pause_follows(voice: str) -> None:
+def test_words_are_those_of_the_clause_as_written_and_a_pause_follows(voice: str) -> None:
     tts = PiperTts(voices={"en": voice})
     last, middle = say(tts, "Hello, **world**!"), say(tts, "Hello, **world**!", final=False)
     assert [word.text for word in middle.words] == ["Hello,", "**world**!"]
     assert last.words == middle.words
     assert last.words[-1].end_s == pytest.approx(len(last.samples) / SAMPLE_RATE)
     assert (len(middle.samples) - len(last.samples)) / SAMPLE_RATE == pytest.approx(0.18, abs=0.001)
+
+
+def begins(voice: str, text: str) -> dict[str, float]:
+    """For each written word the number of phonemes before it, by its time. Each phoneme, each padding
+    between two and the mark that begins a sentence takes one stretch of the voice's noise."""
+    words = say(PiperTts(voices={"en": voice}), text).words
+    return {word.text: word.start_s / (SAMPLES / RATE) for word in words}
+
+
+def test_words_begin_with_their_phonemes(voice: str) -> None:
+    """By espeak's phonemes after the mark of the beginning, each of them followed by padding."""
+    loaded = load_voice(voice, 1)
+    text = "Seven new ships, on time."
+    (phonemes,) = loaded.phonemize(text)
+    starts = [at for at, (before, _) in enumerate(pairwise(["^", *phonemes]), 1) if before == " "]
+    assert list(begins(voice, text).values()) == pytest.approx([0, *(2 * at for at in starts)], abs=0.1)
+
+
+def test_amounts_take_the_time_of_what_is_said(voice: str) -> None:
+    words = say(PiperTts(voices={"en": voice}), "Pay $1,234.50 now.").words
+    assert [word.text for word in words] == ["Pay", "$1,234.50", "now."]
+    assert words[1].end_s - words[1].start_s > 0.7 * words[-1].end_s
+
+
+def test_a_voice_that_tells_no_durations_has_its_words_spread_by_length(voice: str) -> None:
+    text = "Seven new ships, on time."
+    known = begins(voice, text)
+    load_voice.cache_clear()
+    Path(voice).write_bytes(onnx_model(tells=False))
+    guessed = begins(voice, text)
+    assert list(guessed) == list(known)
+    assert list(guessed.values()) == pytest.approx(list(known.values()), abs=12)
+    assert guessed != known
 
 
 @pytest.mark.parametrize("text", ["", "…", "👍"])
@@ -182,6 +227,7 @@ def test_a_cancelled_clause_is_not_spoken(voice: str) -> None:
         tts = PiperTts(voices={"en": voice})
         tts.prepare()
         emit = attach(tts)
+        await tts.start()
         task = asyncio.create_task(tts.handle(Clause("One. Two. Three.", turn=1), emit))
         await asyncio.sleep(0)
         task.cancel()
