@@ -21,6 +21,8 @@ class Lane(Executor):
     def __init__(self, worker: "Worker") -> None:
         self._worker = worker
         self.waiting: deque[Callable[[], None]] = deque()
+        self.begun = 0
+        """Jobs that have had their turn."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         """Have it done. A future that is cancelled before its turn costs nothing."""
@@ -29,6 +31,7 @@ class Lane(Executor):
         def job() -> None:
             if not future.set_running_or_notify_cancel():
                 return
+            self.begun += 1
             try:
                 future.set_result(fn(*args, **kwargs))
             except BaseException as error:  # it belongs to whoever waits for the result
