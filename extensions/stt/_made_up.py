@@ -8,8 +8,7 @@ import re
 import zlib
 from typing import NamedTuple
 
-import numpy as np
-
+from voice_agent import audio
 from voice_agent.message import Samples
 from voice_agent.spoken import CJK
 
@@ -59,10 +58,7 @@ NOTHING = Understood("", 0.0)
 
 def is_silent(samples: Samples) -> bool:
     """Whether a sound, shape (n,), is too quiet for speech. Whisper is not asked then."""
-    if not len(samples):
-        return True
-    power = np.mean(np.square(samples, dtype=np.float32)) / 32768**2
-    return bool(10 * math.log10(max(float(power), 1e-12)) < QUIET_DB)
+    return audio.level_db(samples) < QUIET_DB
 
 
 def judge(text: str, log_probability: float, no_speech_probability: float) -> Understood:
