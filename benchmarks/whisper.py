@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from faster_whisper import WhisperModel
 
 from extensions.stt._whisper import load
@@ -24,7 +25,7 @@ from extensions.stt.faster_whisper import FasterWhisperStt
 from tests.extensions import _tiny_whisper
 from voice_agent import audio
 from voice_agent.message import Message, SpeechEnded, SpeechStarted, Transcript
-from voice_agent.testing import attach, frames_of, tone
+from voice_agent.testing import attach, frames_of, silence, tone
 
 SPEECH_S = 3.0
 HANGOVER_S = 0.1
@@ -59,7 +60,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         await self.stt.handle(SpeechStarted(0.0), self.emit)
-        for frame in frames_of(tone(SPEECH_S + HANGOVER_S)):
+        for frame in frames_of(np.concatenate((tone(SPEECH_S), silence(HANGOVER_S)))):
             await asyncio.sleep(max(0.0, began_s + frame.time_s + audio.FRAME_S - loop.time()))
             await self.stt.handle(frame, self.emit)
         ended_s = loop.time()

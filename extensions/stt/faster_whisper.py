@@ -38,6 +38,10 @@ MIN_INTERIM_S = 0.3
 INTERIM_PAUSE = 4.0
 """After an interim decode comes so many times the time it took, queueing included, without one: interims take
 a fifth of the model's time at most, and give way by themselves where many calls share it."""
+PAUSE_DB = 20.0
+"""A frame so far below the loudest of the speech may be the beginning of its end: no interim decode starts
+then, so that the last one is done when the VAD tells of the end, some 100 ms later, and the final one waits for
+nothing."""
 RESUME_S = 1.0
 """Speech that goes on so soon may belong to the sentence before."""
 PROMPT_CHARS = 400
@@ -52,6 +56,8 @@ class Speech:
     agreement: Agreement = field(default_factory=Agreement)
     language: str = ""
     """As detected; "" while it is not known."""
+    loudest_db: float = audio.SILENCE_DB
+    """RMS level of its loudest frame."""
     end_s: float | None = None
     """Audio time of its end; None while it goes on, and for a part that is not the last."""
     resumed: bool = False
@@ -153,12 +159,17 @@ class FasterWhisperStt(Extension):
 
     def _listen(self, speech: Speech, frame: AudioFrame) -> None:
         add(speech.frames, frame)
+        level_db = audio.level_db(frame.samples)
+        speech.loudest_db = max(speech.loudest_db, level_db)
         if speech.seconds >= self._longest_s:
             self._speech = Speech(language=speech.language)
             self._interim_due_s = MIN_INTERIM_S
             self._queue(speech)
-        elif self.interim_s and speech.seconds >= self._interim_due_s:
+        elif self._wants_interim(speech) and level_db > speech.loudest_db - PAUSE_DB:
             self._wake.set()
+
+    def _wants_interim(self, speech: Speech) -> bool:
+        return self.interim_s > 0 and speech.seconds >= self._interim_due_s
 
     def _begin(self, started: SpeechStarted) -> None:
         frames = self._pre_roll.take(started.time_s, self._ended_s)
@@ -199,7 +210,7 @@ class FasterWhisperStt(Extension):
                 self._waiting.popleft()
                 if transcript:
                     await emit("asr_result", transcript)
-            if self._speech and self.interim_s and self._speech.seconds >= self._interim_due_s:
+            if self._speech and self._wants_interim(self._speech):
                 interim = await self._guess(self._speech)
                 if interim:
                     await emit("asr_result", interim)

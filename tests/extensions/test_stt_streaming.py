@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+import numpy as np
 import pytest
 
 from extensions.stt import faster_whisper
@@ -18,7 +19,7 @@ from tests.extensions import _tiny_whisper
 from tests.extensions._voices import heard, say
 from voice_agent import audio, registry
 from voice_agent.extension import Extension
-from voice_agent.message import Message, SpeechEnded, SpeechStarted, Transcript
+from voice_agent.message import Message, Samples, SpeechEnded, SpeechStarted, Transcript
 from voice_agent.testing import attach, frames_of, run, silence, tone
 
 NAMES = [name for name in registry.names() if name.startswith("stt.")]
@@ -182,6 +183,22 @@ def test_four_calls_share_a_model_and_each_gets_its_texts(model: str) -> None:
     for transcripts in run(all_calls()):
         assert len([one for one in transcripts if one.final]) == 1
         assert len(transcripts) >= 3
+
+
+def test_no_interim_decode_is_begun_when_the_voice_may_have_ended(model: str) -> None:
+    """Else the final one would have to wait for it."""
+
+    async def begun(after: Samples) -> bool:
+        stt = FasterWhisperStt(model)
+        emit = attach(stt)
+        await stt.start()
+        await stt.handle(SpeechStarted(0.0), emit)
+        for frame in frames_of(np.concatenate((tone(0.28), after))):
+            await stt.handle(frame, emit)
+        return stt._wake.is_set()
+
+    assert run(begun(tone(0.2)))
+    assert not run(begun(silence(0.2)))
 
 
 # --- speculation ----------------------------------------------------------------------------------
