@@ -145,6 +145,14 @@ class Prompt(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Expecting(Message):
+    """What the dialogue has just asked for. A recogniser may prefer such answers; it must still hear others,
+    as callers do not always answer what they were asked."""
+
+    answer: Literal["free", "digits"]
+
+
+@dataclass(frozen=True, slots=True)
 class Declined(Message):
     """An answering node passes: the router asks another one."""
 

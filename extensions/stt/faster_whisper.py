@@ -40,8 +40,8 @@ INTERIM_PAUSE = 4.0
 a fifth of the model's time at most, and give way by themselves where many calls share it."""
 PAUSE_DB = 20.0
 """A frame so far below the loudest of the speech may be the beginning of its end: no interim decode starts
-then, so that the last one is done when the VAD tells of the end, some 100 ms later, and the final one waits for
-nothing."""
+then, so that the last one is done when the VAD tells of the end, some 100 ms later, and the final one need
+not wait for it."""
 RESUME_S = 1.0
 """Speech that goes on so soon may belong to the sentence before."""
 PROMPT_CHARS = 400
