@@ -4,8 +4,9 @@
 
 Models of Whisper's real shapes with random weights, made here: their cost does not depend on the weights, but
 such a model never ends a text by itself. It is held to 12 tokens, which is what 3 s of English come to.
-Sound comes in real time, 20 ms by 20 ms, with interim texts; the stock `transcribe` is timed in the same
-run on the same sound with the same limit.
+Sound comes in real time, 20 ms by 20 ms, with interim texts; the stock `transcribe` is timed in the same run
+on the same sound with the same limit. The clock's time is what callers wait; the processor's stays comparable
+on a machine that is busy with other things.
 """
 
 import asyncio
@@ -13,7 +14,6 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class Listener:
         self.stt = FasterWhisperStt(folder, tokens_per_s=(TOKENS - 5) / (SPEECH_S + HANGOVER_S))
         self.outbox = attach(self.stt)
         self.final = asyncio.Event()
+        self.cpu_s: list[float] = []
+        """The process's time for each final text; of use while there is one call."""
 
     async def emit(self, port: str, message: Message) -> None:
         await self.outbox(port, message)
@@ -63,9 +65,10 @@ class Listener:
         for frame in frames_of(np.concatenate((tone(SPEECH_S), silence(HANGOVER_S)))):
             await asyncio.sleep(max(0.0, began_s + frame.time_s + audio.FRAME_S - loop.time()))
             await self.stt.handle(frame, self.emit)
-        ended_s = loop.time()
+        ended_s, cpu_s = loop.time(), time.process_time()
         await self.stt.handle(SpeechEnded(SPEECH_S), self.emit)
         await self.final.wait()
+        self.cpu_s.append(time.process_time() - cpu_s)
         return loop.time() - ended_s
 
 
@@ -88,12 +91,13 @@ async def calls(folder: str, count: int) -> dict[str, Any]:
     return {
         "calls": count,
         "final_ms": milliseconds(took_s),
+        "cpu_ms": milliseconds([cpu_s for listener in listeners for cpu_s in listener.cpu_s]),
         "hidden_behind_the_turn": f"{sum(took + HANGOVER_S <= TURN_S for took in took_s)}/{len(took_s)}",
         "interim_decodes_per_utterance": (interims.begun - before) / len(took_s),
     }
 
 
-def stock(folder: str) -> list[float]:
+def stock(folder: str) -> dict[str, Any]:
     """faster-whisper's own way, on the same sound."""
     model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True)
     sound = audio.to_float(tone(SPEECH_S + HANGOVER_S))
@@ -104,18 +108,14 @@ def stock(folder: str) -> list[float]:
         )
         list(segments)
 
-    return timed(transcribe)
-
-
-def timed(work: Callable[[], object]) -> list[float]:
-    """Seconds, a few times over, after a first time that does not count."""
-    work()
-    took_s = []
+    transcribe()
+    took_s, cpu_s = [], []
     for _ in range(ROUNDS):
-        began_s = time.perf_counter()
-        work()
+        began_s, began_cpu_s = time.perf_counter(), time.process_time()
+        transcribe()
         took_s.append(time.perf_counter() - began_s)
-    return took_s
+        cpu_s.append(time.process_time() - began_cpu_s)
+    return {"ms": milliseconds(took_s), "cpu_ms": milliseconds(cpu_s)}
 
 
 def milliseconds(seconds: list[float]) -> dict[str, int]:
@@ -130,13 +130,13 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     path = str(_tiny_whisper.write(folder / name, shape=SHAPES[name]))
     load(path, "auto", "", 1)
     one, four = asyncio.run(calls(path, 1)), asyncio.run(calls(path, CALLS))
-    usual = milliseconds(stock(path))
+    usual = stock(path)
     return {
         "model": name,
         "one": one,
         "four": four,
-        "stock_ms": usual,
-        "times_faster": round(usual["p50"] / one["final_ms"]["p50"], 1),
+        "stock": usual,
+        "times_faster": round(usual["cpu_ms"]["p50"] / one["cpu_ms"]["p50"], 1),
     }
 
 
