@@ -43,7 +43,7 @@ class Listener:
 
     def __init__(self, folder: str) -> None:
         # 3 s of speech, the hangover and the onset that the VAD hears late, 5 tokens being free.
-        self.stt = FasterWhisperStt(folder, tokens_per_s=(TOKENS - 5) / (SPEECH_S + HANGOVER_S))
+        self.stt = FasterWhisperStt(folder, tokens_per_s=0.99 * (TOKENS - 5) / (SPEECH_S + HANGOVER_S))
         self.outbox = attach(self.stt)
         self.final = asyncio.Event()
         self.cpu_s: list[float] = []
