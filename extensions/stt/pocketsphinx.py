@@ -57,7 +57,8 @@ NUMBER = re.compile(
 )
 NUMBER_WEIGHT = 100
 """When digits are expected, sentences with a number in them count so many times; the others are still
-there, for a caller who says something else."""
+there, for a caller who says something else. 12.5 to 8.6 % of the words of random numbers wrong
+(benchmarks.embedded_recogniser)."""
 INTERIM_S = 0.2
 """Interim texts are at least so far apart."""
 
