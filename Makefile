@@ -35,6 +35,8 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.endpoint
 	$(BIN)/python -m benchmarks.embedded
 	$(BIN)/python -m benchmarks.recovery
+	$(BIN)/python -m benchmarks.whisper
+	$(BIN)/python -m benchmarks.embedded_recogniser
 	$(BIN)/voice-agent stress --calls 1 --turns 20 $(PLAIN) --stand-ins 100,150,80
 	$(BIN)/voice-agent stress --calls 1 --turns 20 $(PLAIN) --stand-ins 0,0,0
 	$(BIN)/voice-agent stress --calls 8 --turns 4 --server "$(BIN)/python -m benchmarks.fake_server"

@@ -72,7 +72,8 @@ class SpeechEnded(Message):
 class Transcript(Message):
     """What the recogniser understood. An interim one is replaced by the next; a final one closes its speech.
 
-    Every SpeechEnded is answered by exactly one final transcript, its text "" when nothing was understood.
+    Every SpeechEnded is answered by exactly one final transcript, its text "" when nothing was understood,
+    or when the speech went on before it was: then the next final transcript has all of it.
     """
 
     text: str
@@ -82,6 +83,15 @@ class Transcript(Message):
     """0..1; below about 0.4 the text is a guess."""
     end_s: float = 0.0
     """Audio time up to which this was heard; equals SpeechEnded.time_s on a final one."""
+    stable: int | None = None
+    """How many characters of the text, from its start, will not change any more: later transcripts of this
+    speech begin with them. None for all of a final one and nothing of an interim one."""
+
+    @property
+    def stable_text(self) -> str:
+        """The part of the text that will not change any more."""
+        settled = (len(self.text) if self.final else 0) if self.stable is None else self.stable
+        return self.text[:settled]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +142,14 @@ class Prompt(Message):
     """What came before `text`, oldest first."""
     flow: str = ""
     """The name of the vertical's flow to begin; "" for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expecting(Message):
+    """What the dialogue has just asked for. A recogniser may prefer such answers; it must still hear others,
+    as callers do not always answer what they were asked."""
+
+    answer: Literal["free", "digits"]
 
 
 @dataclass(frozen=True, slots=True)

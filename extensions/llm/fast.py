@@ -13,7 +13,7 @@ from voice_agent.dialogue.intents import intent_model
 from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.errors import GraphError, InputError, ModelError, TurnError
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import Declined, Message, Prompt, Text
+from voice_agent.message import Declined, Expecting, Message, Prompt, Text
 
 
 @dataclass
@@ -26,7 +26,7 @@ class FastLlm(Extension):
     """Below this an answer is declined; None for the threshold that the model found on its examples."""
 
     inputs = (Prompt,)
-    outputs = {"text": Text, "declined": Declined}
+    outputs = {"text": Text, "declined": Declined, "expecting": Expecting}
 
     def prepare(self) -> None:
         try:
@@ -62,6 +62,7 @@ class FastLlm(Extension):
             work = dialogue.reply(self._state, message.text, heard)
         reply = await self._carry_out(work, dialogue.language)
         self._state = reply.state
+        await emit("expecting", Expecting(dialogue.expects(reply.state)))
         if reply.declined:
             await emit("declined", Declined(message, reply.declined))
         else:

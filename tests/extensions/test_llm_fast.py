@@ -7,7 +7,7 @@ import pytest
 
 from extensions.llm.fast import FastLlm
 from voice_agent.errors import ModelError, TurnError
-from voice_agent.message import Declined, Message, Prompt, Text, Utterance
+from voice_agent.message import Declined, Expecting, Message, Prompt, Text, Utterance
 from voice_agent.testing import Outbox, attach, collect, run
 
 
@@ -57,6 +57,16 @@ def test_a_prompt_can_name_a_flow() -> None:
 def test_an_unknown_flow_ends_the_reply() -> None:
     with pytest.raises(TurnError, match="no flow 'nowhere'"):
         run(collect(FastLlm(), Prompt("", flow="nowhere", turn=1)))
+
+
+def test_the_recogniser_is_told_when_digits_are_asked_for_and_when_no_more() -> None:
+    emitted = run(collect(FastLlm(), *prompts("where is my order", "one two three four", "goodbye")))
+    assert [expecting.answer for expecting in emitted.of(Expecting)] == ["digits", "free", "free"]
+
+
+def test_a_question_for_a_choice_is_no_question_for_digits() -> None:
+    emitted = run(collect(FastLlm(), *prompts("i want to return order 2345")))
+    assert emitted.of(Expecting)[-1].answer == "free"
 
 
 def test_several_slots_in_one_sentence() -> None:

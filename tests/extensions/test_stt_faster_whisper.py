@@ -5,12 +5,14 @@ import contextlib
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from extensions.stt import faster_whisper
-from extensions.stt.faster_whisper import FasterWhisperStt, judge
+from extensions.stt._made_up import judge
+from extensions.stt.faster_whisper import FasterWhisperStt
 from tests.extensions import _tiny_whisper
 from tests.extensions._voices import heard
 from voice_agent import audio
@@ -84,13 +86,17 @@ def test_long_speech_makes_one_transcript_of_parts(model: str) -> None:
     assert [transcript.end_s for transcript in transcripts] == [65.0]
 
 
-@pytest.mark.parametrize(("window", "seconds"), [("short", 2.0), ("full", 30.0)])
-def test_the_model_is_given_the_sound_and_a_second(model: str, window: str, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("config", "seconds"), [({}, 2.0), ({"pad_s": 0.5}, 1.5), ({"window": "full"}, 30.0)]
+)
+def test_the_model_is_given_the_sound_and_a_second(
+    model: str, config: dict[str, Any], seconds: float
+) -> None:
     async def features() -> int:
-        stt = FasterWhisperStt(model, window=window)  # type: ignore[arg-type]
+        stt = FasterWhisperStt(model, **config)
         attach(stt)
         await stt.start()
-        return stt._features(tone(1.0)).shape[1]
+        return stt._whisper.features(tone(1.0), stt._pad_s).shape[1]
 
     assert run(features()) == pytest.approx(100 * seconds, abs=2)
 
@@ -100,8 +106,8 @@ def test_more_speech_than_it_can_take_is_given_up_not_delayed(
 ) -> None:
     spoken = tone(0.3)
     messages: list[Message] = []
-    for index in range(8):  # all of it comes before the first can be transcribed
-        messages += [SpeechStarted(float(index)), *frames_of(spoken, float(index)), SpeechEnded(index + 0.3)]
+    for start_s in np.arange(0.0, 16.0, 2.0):  # all of it comes before the first can be transcribed
+        messages += [SpeechStarted(start_s), *frames_of(spoken, start_s), SpeechEnded(start_s + 0.3)]
     with caplog.at_level(logging.WARNING, logger=faster_whisper.__name__):
         assert len(hear(FasterWhisperStt(model), *messages)) == 8
     assert "too slow" in caplog.text
@@ -116,7 +122,7 @@ def test_the_pre_roll_reaches_the_model(model: str) -> None:
             await stt.handle(frame, emit)
         await stt.handle(SpeechStarted(0.9), emit)
         await stt.handle(SpeechEnded(1.0), emit)
-        return len(stt._waiting.get_nowait().samples)
+        return len(stt._waiting.pop().samples())
 
     assert run(samples()) == pytest.approx(0.3 * audio.SAMPLE_RATE, abs=audio.FRAME)
 
@@ -176,7 +182,7 @@ def test_frames_are_shared_by_nothing_outside_speech(model: str) -> None:
         await stt.start()
         for index in range(3000):
             await stt.handle(AudioFrame(np.zeros(audio.FRAME, np.int16), index * audio.FRAME_S), emit)
-        assert stt._waiting.empty()
+        assert not stt._waiting
         return len(stt._pre_roll._frames)
 
     assert run(kept()) <= 50

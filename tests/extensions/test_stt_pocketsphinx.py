@@ -5,6 +5,7 @@ import math
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from extensions.stt import _language_model, _pronunciation, pocketsphinx
 from extensions.stt.pocketsphinx import PocketsphinxStt, Recogniser, Understood, join, know
 from tests.extensions._voices import heard, say
 from voice_agent import audio
-from voice_agent.message import AudioFrame, Message, SpeechEnded, SpeechStarted, Transcript
+from voice_agent.message import AudioFrame, Expecting, Message, SpeechEnded, SpeechStarted, Transcript
 from voice_agent.testing import FakeSession, attach, collect, frames_of, run, silence, tone
 
 VOICES = ("en-us", "en-us+f2", "en-us+f3", "en-us+m3")
@@ -101,6 +102,25 @@ def test_a_caller_who_goes_on_at_once_is_heard_twice_and_nothing_is_doubled() ->
     assert resumes_s > 0
     finals = [transcript for transcript in transcribe(*first, *second) if transcript.final]
     assert [transcript.text for transcript in finals] == ["where is my order", "one two three four"]
+
+
+def test_a_number_is_heard_better_when_it_was_asked_for() -> None:
+    """Measured on many more by benchmarks.embedded_recogniser."""
+    numbers = ("eight six zero one", "five one six two", "nine five eight four", "seven zero three nine")
+    kinds: tuple[Literal["free", "digits"], ...] = ("free", "digits")
+    wrong = dict.fromkeys(kinds, 0)
+    for answer in kinds:
+        for said in numbers:
+            for voice in VOICES:
+                messages = [Expecting(answer), *heard(say(said, voice))]
+                wrong[answer] += errors(said, transcribe(*messages)[-1].text)
+    assert wrong["digits"] < 0.75 * wrong["free"]
+
+
+def test_a_caller_who_does_not_answer_the_question_is_heard() -> None:
+    expecting = Expecting("digits")
+    assert transcribe(expecting, *heard(say("where is my order")))[-1].text == "where is my order"
+    assert transcribe(expecting, *heard(say("i want to talk to a human")))[-1].confidence > 0.4
 
 
 # --- when it is said ------------------------------------------------------------------------------

@@ -146,6 +146,19 @@ def test_interim_text_that_was_revised_is_told_whole(conversation: Conversation)
     assert [e["text"] for e in events if e["type"] == "voice_agent.transcript"] == ["wear", "where is"]
 
 
+def test_the_settled_part_of_a_text_is_told_with_what_was_said_before_it(conversation: Conversation) -> None:
+    events = feed(
+        conversation,
+        SpeechStarted(0.0),
+        Transcript("where was", final=False, stable=5),
+        Transcript("where is", final=True),
+        Transcript("my or", final=False),
+        Transcript("my order was", final=False, stable=8),
+    )
+    told = [e["text"][: e["stable"]] for e in events if e["type"] == "voice_agent.transcript"]
+    assert told == ["where", "where is", "where is", "where is my order"]
+
+
 def test_a_turn_of_two_stretches_is_one_item(conversation: Conversation) -> None:
     events = feed(
         conversation,

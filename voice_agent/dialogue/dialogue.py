@@ -5,6 +5,7 @@ Pure, as flow.py is: queries are yielded, and the state is a value.
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from voice_agent.dialogue import slots
 from voice_agent.dialogue.database import Row
@@ -68,6 +69,11 @@ class Dialogue:
                 state, self.phrases.cancelled if intent.control == "cancel" else self.phrases.wait
             )
         return self._say(state, self._variant(state, intent.answers))
+
+    def expects(self, state: DialogueState) -> Literal["free", "digits"]:
+        """What kind of answer the caller has been asked for."""
+        slot = self.vertical.slots.get(state.flow.asking) if state.flow else None
+        return "digits" if slot and slot.type == "digits" else "free"
 
     def begin(self, state: DialogueState, flow: str, text: str) -> Work:
         """Start a flow, with what an interrupted one has already learned."""

@@ -44,10 +44,11 @@ class CallerSide:
 
     def transcript(self, message: Transcript) -> list[Event]:
         """Text is told by deltas while it only grows; `voice_agent.transcript` always has all of it,
-        also where the recogniser has changed its mind."""
+        also where the recogniser has changed its mind, and how many of its characters are settled."""
         if self._item is None:
             return []
-        whole = join(self._understood, message.text)
+        before = self._understood
+        whole = join(before, message.text)
         if message.final:
             self._understood = whole
         events = []
@@ -56,7 +57,13 @@ class CallerSide:
             delta, self._told = whole[len(self._told) :], whole
             cls = api.ConversationItemInputAudioTranscriptionDeltaEvent
             events.append(self._events.make(cls, type_, item_id=self._item, content_index=0, delta=delta))
-        told = self._events.extra("transcript", item_id=self._item, text=whole, final=message.final)
+        told = self._events.extra(
+            "transcript",
+            item_id=self._item,
+            text=whole,
+            final=message.final,
+            stable=len(join(before, message.stable_text)),
+        )
         return [*events, told]
 
     def turn_ended(self, message: TurnEnded) -> list[Event]:
