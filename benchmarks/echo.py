@@ -1,8 +1,8 @@
-"""denoise.echo: how much of the agent's own voice is left, whether a caller comes through, and whether the agent
-is interrupted by itself. On files, faster than real time. `python -m benchmarks.echo [--minutes 10]`
+"""denoise.echo: how much of the agent's own voice is left, whether a caller comes through, and whether the
+agent is interrupted by itself. On files, faster than real time. `python -m benchmarks.echo [--minutes 10]`
 
 The agent's voice (tts.espeak) goes through a room to a microphone that has noise of its own, later and 12 dB
-quieter than it was played. Rooms are recorded ones where VOICE_AGENT_DATA has them, else one that is computed.
+quieter than it was played. Rooms are recorded ones where VOICE_AGENT_DATA has them, else a computed one.
 """
 
 import argparse
@@ -71,7 +71,7 @@ async def loss(room: sounds.Response, delay_ms: float) -> dict[str, float]:
 
 
 async def double_talk(room: sounds.Response, echo_db: float) -> dict[str, float]:
-    """A caller who speaks over the agent: the share of the voice that a VAD hears, and of the agent's alone."""
+    """A caller who speaks over the agent: the share of the voice that a VAD hears, and what else it hears."""
     played = await sounds.agent_voice(40.0)
     caller = np.zeros_like(played)
     spans = []
@@ -126,9 +126,7 @@ async def run(minutes: float) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description="Measure denoise.echo on files.")
     parser.add_argument("--minutes", type=float, default=10.0, help="of agent's speech (default 10)")
     result = asyncio.run(run(parser.parse_args(arguments).minutes))
     print(json.dumps(result, indent=2))  # noqa: T201

@@ -1,4 +1,4 @@
-"""Sounds to measure hearing with: synthetic voices, rooms, mixtures; recordings where VOICE_AGENT_DATA has them."""
+"""Sounds to measure hearing with: synthetic voices, rooms, mixtures, and recordings if there are any."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ Response = npt.NDArray[np.float32]
 """A room's answer to a click at 16 kHz, shape (n,)."""
 AGENT_LINES = (
     "Your order was sent on Monday and will be with you on Thursday.",
-    "You can return anything within thirty days. Keep the box, print the label, and bring it to any post office.",
+    "You can return anything within thirty days. Print the label, and bring it to any post office.",
     "I have noted that. Is there anything else that I can do for you today?",
     "Our shops are open from nine in the morning until six in the evening, every day but Sunday.",
     "The payment of forty three dollars was received on the second of March.",
@@ -69,7 +69,7 @@ def recorded_rooms() -> dict[str, Response]:
 
 
 def in_room(sound: Samples, room: Response, delay_ms: float, level_db: float) -> Samples:
-    """What of a loudspeaker's sound comes to a microphone: so much later, so much quieter than it was played."""
+    """What of a loudspeaker's sound comes to a microphone: so much later and quieter than it was played."""
     size = 1 << (len(sound) + len(room)).bit_length()
     spectrum = np.fft.rfft(sound, size) * np.fft.rfft(room, size)
     heard = np.fft.irfft(spectrum, size)[: len(sound)]

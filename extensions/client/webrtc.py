@@ -226,7 +226,7 @@ class WebRtcClient(Extension):
         return samples
 
     def _tell_played(self, samples: Samples, now: float) -> None:
-        """Numbered one by one, as the beat is steadier than the clock's readings; after a stall, by the clock."""
+        """Numbered one by one, as the beat is steadier than readings of time; after a stall, by the clock."""
         by_clock = int((now - self._began_s) / FRAME_S)
         self._played = max(self._played + 1, by_clock - PLAYED_LATE_FRAMES)
         self._out.put_nowait(("played_frame", PlayedFrame(samples, self._played * FRAME_S)))

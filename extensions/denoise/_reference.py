@@ -1,9 +1,9 @@
 """What the loudspeaker played, laid beside what the microphone heard.
 
-Both are stamped by the caller's clock, but no more than roughly: a frame of the microphone comes early or late by
-the network's jitter, the two clocks drift apart, and how long the sound takes through both networks, the
-loudspeaker's buffer and the room is not known. An echo canceller finds the last part of it by itself if what is
-played comes before its echo, by less than half a second. `Reference` sees to that.
+Both are stamped by the caller's clock, but only roughly: a frame of the microphone comes early or late by the
+network's jitter, the two clocks drift apart, and how long the sound takes through both networks, the
+loudspeaker's buffer and the room is not known. An echo canceller finds the delay by itself if what is played
+comes before its echo, by less than half a second. `Reference` sees to that.
 """
 
 from collections import deque
@@ -21,8 +21,8 @@ MEMORY = 150
 LONGEST_LAG = 75
 """Frames, 1.5 s: further behind, what was played has stopped coming."""
 LATE_ECHO = 20
-"""Frames, 400 ms: an echo that comes later than this after its sound is brought nearer, as the canceller looks no
-further than 480 ms."""
+"""Frames, 400 ms: an echo that comes later than this after its sound is brought nearer, as the canceller
+looks no further than 480 ms."""
 NEAR_ECHO = 4
 """To so many frames, 80 ms, which leaves room for a wrong measurement and for drift."""
 
@@ -64,7 +64,7 @@ class Reference:
 
 
 class DelayMeter:
-    """How long after its sound an echo comes, to 20 ms and up to 1 s, from the rise and fall of their levels."""
+    """How long after its sound an echo comes, to 20 ms, up to 1 s, by the rise and fall of their levels."""
 
     WINDOW = 200
     """Frames of the microphone that are compared: 4 s."""

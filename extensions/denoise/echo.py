@@ -1,9 +1,9 @@
 """WebRTC's echo canceller (AEC3, from livekit's wheel): an agent on a loudspeaker does not hear itself.
 
-It takes what was really played, silence included, as the client tells it in `PlayedFrame`, and finds the delay of
-its echo by itself: from 20 to 500 ms, and further with the help of `_reference.py`. Costs 0.14 ms a frame and
-delays nothing by more than 4 ms. Browsers cancel echo themselves, unless their page asks them not to; kiosks and
-telephones often do not.
+It takes what was really played, silence included, as the client tells it in `PlayedFrame`, and finds the
+delay of its echo: up to 0.4 s by itself, up to 1 s with the help of `_reference.py`. Costs 0.2-0.3 ms a
+frame. Browsers cancel echo themselves, unless their page asks them not to; kiosks and telephones often do
+not.
 """
 
 from dataclasses import dataclass, replace
@@ -36,8 +36,8 @@ class EchoDenoise(Extension):
     """Bring the caller to an even level, also from far away; it raises noise as well."""
 
     guard: bool = True
-    """Silence what the canceller leaves of the echo, see Guard. Without it a caller is heard a little better while
-    the agent speaks, and the agent may interrupt itself until the canceller knows the room."""
+    """Silence what the canceller leaves of the echo, see Guard. Without it the agent may interrupt itself
+    until the canceller knows the room."""
 
     inputs = (AudioFrame, PlayedFrame)
     outputs = {"pcm_frame": AudioFrame}
@@ -97,12 +97,12 @@ class Canceller:
 class Guard:
     """Tells a caller from what is left of the echo by how much the canceller has taken away.
 
-    Of a caller who speaks over the agent it leaves nearly all, of an echo alone less than a third even in the first
+    Of a caller who speaks over the agent it leaves nearly all, of an echo alone little, even in the first
     seconds. Only while there may be an echo.
     """
 
     KEPT_DB = -7.0
-    """A caller's frame keeps this much of its level or more: echo alone lost 9-40 dB in four rooms (measured)."""
+    """A caller's sound keeps this much of its level or more: echo alone lost 9-40 dB in four rooms."""
     KEPT_FIRST_DB = -2.0
     """The same while the canceller gets to know the room: of an echo alone some then lose only 3 dB."""
     FIRST_S = 5.0

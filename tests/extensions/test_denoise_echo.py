@@ -21,7 +21,7 @@ TALK_S = 24.0
 
 def canceller(**properties: bool) -> Extension:
     try:
-        return registry.find("denoise.echo")(**properties)  # type: ignore[arg-type]
+        return registry.find("denoise.echo")(**properties)
     except MissingExtra as error:
         pytest.skip(str(error))
 
