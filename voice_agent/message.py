@@ -48,6 +48,19 @@ class AudioFrame(Message):
     """True where the sound has not come and this is filling."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PlayedFrame(Message):
+    """20 ms of what the caller's loudspeaker was given, silence included. It has no turn: it tells of the
+    caller's ear, and is the reference of an echo canceller."""
+
+    kind: ClassVar[Kind] = "audio_frame"
+    samples: Samples
+    """Shape (320,)."""
+    time_s: float
+    """Audio time by the caller's clock at which it was handed over; steady, but right to the network's jitter
+    only, and earlier than it sounds."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpeechStarted(Message):
     """The VAD hears a voice."""
@@ -57,6 +70,8 @@ class SpeechStarted(Message):
     """Audio time of the first voiced sample, earlier than the moment it is known."""
     confidence: float = 1.0
     """0..1."""
+    level_db: float = 0.0
+    """RMS of the voice so far in dB of full scale; 0 where the VAD does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from voice_agent import audio
 from voice_agent.audio import FRAME, FRAME_S
 from voice_agent.extension import Emit, Extension
 from voice_agent.media.playout import Playout
-from voice_agent.message import AudioFrame, CallStarted, Heard, Message, Samples, Speech
+from voice_agent.message import AudioFrame, CallStarted, Heard, Message, PlayedFrame, Samples, Speech
 
 
 @dataclass
@@ -33,7 +33,9 @@ class WavClient(Extension):
     """The same once a reply has been heard after the recording's end."""
 
     inputs = (Speech,)
-    outputs = {"call_started": CallStarted, "pcm_frame": AudioFrame, "heard": Heard}
+    outputs = {
+        "call_started": CallStarted, "pcm_frame": AudioFrame, "played_frame": PlayedFrame, "heard": Heard,
+    }  # fmt: skip
 
     def prepare(self) -> None:
         recording(self.path)
@@ -53,9 +55,12 @@ class WavClient(Extension):
         wait_s, quiet_s = self.tail_s, 0.0
         for index in itertools.count():
             said = caller[index] if index < len(caller) else np.zeros(FRAME, np.int16)
+            played = self._playout.pull()
+            if "played_frame" in self.connected:
+                await emit("played_frame", PlayedFrame(played, index * FRAME_S))
             await emit("pcm_frame", AudioFrame(said, time_s=index * FRAME_S))
             self._left.append(said)
-            self._right.append(self._playout.pull())
+            self._right.append(played)
             over = index >= len(caller)
             for heard in self._playout.progress():
                 await emit("heard", heard)

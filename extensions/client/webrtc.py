@@ -28,6 +28,7 @@ from voice_agent.message import (
     Heard,
     Hold,
     Message,
+    PlayedFrame,
     Route,
     Samples,
     Speech,
@@ -51,6 +52,8 @@ NO_SOUND: Samples = np.zeros(FRAME, np.int16)
 AWAY_S = 2.0
 """Without a packet for so long the line is down: also a sender that pauses sends one every 0.4 s (Opus with
 DTX), and most gaps of a mobile network are over sooner (docs/network.md)."""
+PLAYED_LATE_FRAMES = 10
+"""What is played may lag behind the clock so far before it is renumbered: a stall of the loop."""
 NETWORK_FRAMES = 50
 """Of the network is told once a second."""
 
@@ -74,7 +77,10 @@ class WebRtcClient(Extension):
         SpeechStarted, SpeechEnded, Transcript, TurnStarted, TurnEnded,
         Clause, Speech, Route, Hold, Failed,
     )  # fmt: skip
-    outputs = {"call_started": CallStarted, "pcm_frame": AudioFrame, "heard": Heard, "typed": Typed}
+    outputs = {
+        "call_started": CallStarted, "pcm_frame": AudioFrame, "played_frame": PlayedFrame,
+        "heard": Heard, "typed": Typed,
+    }  # fmt: skip
 
     def prepare(self) -> None:
         rehearse()
@@ -92,6 +98,10 @@ class WebRtcClient(Extension):
         """The slot of the first frame that was handed on, which is at audio time 0."""
         self._time_s = 0.0
         """Audio time after the latest frame."""
+        self._began_s = 0.0
+        """Loop time at which the first frame was handed on: audio time 0 for what is played."""
+        self._played = -1
+        """The number of the latest frame that was played, counted from then."""
         self._packet_s = 0.0
         """Loop time of the latest packet."""
         self._away = False
@@ -199,6 +209,7 @@ class WebRtcClient(Extension):
             return
         if self._first_slot is None:
             self._first_slot = frames[0].slot
+            self._began_s = asyncio.get_running_loop().time()
         for frame in frames:
             time_s = (frame.slot - self._first_slot) * FRAME_S
             if time_s < 0:  # late sound of before the call was answered
@@ -209,6 +220,18 @@ class WebRtcClient(Extension):
     def _next_frame(self) -> Samples:
         """What the caller's loudspeaker gets next; called every 20 ms."""
         now = asyncio.get_running_loop().time()
+        samples = self._play(now)
+        if "played_frame" in self.connected and self._first_slot is not None:
+            self._tell_played(samples, now)
+        return samples
+
+    def _tell_played(self, samples: Samples, now: float) -> None:
+        """Numbered one by one, as the beat is steadier than readings of time; after a stall, by the clock."""
+        by_clock = int((now - self._began_s) / FRAME_S)
+        self._played = max(self._played + 1, by_clock - PLAYED_LATE_FRAMES)
+        self._out.put_nowait(("played_frame", PlayedFrame(samples, self._played * FRAME_S)))
+
+    def _play(self, now: float) -> Samples:
         self._hand_on(self._receive.poll(now))
         if self._answered and not self._away and now - self._packet_s > AWAY_S:
             self._set_away(True)

@@ -3,7 +3,8 @@
 Counts windows, that is, audio time: a stalled network or a slow machine changes nothing.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -66,38 +67,42 @@ class Hysteresis:
 
     def __post_init__(self) -> None:
         self.speaking = False
-        self._voiced: list[float] = []
-        """Probabilities of the voiced windows that may become a start."""
+        self._voiced: list[tuple[float, float]] = []
+        """Probability and level of the voiced windows that may become a start."""
         self._unvoiced = 0
         self._start_s = 0.0
         self._end_s = 0.0
 
     def push(
-        self, probability: float, start_s: float, end_s: float, gap: bool = False
+        self, probability: float, start_s: float, end_s: float, gap: bool = False, level_db: float = 0.0
     ) -> SpeechStarted | SpeechEnded | None:
         """Judge a window that lasts from `start_s` to `end_s`, and tell of the change it makes, if any.
 
-        Lost sound is no evidence: a `gap` that does not sound like a voice changes nothing.
+        Lost sound is no evidence: a `gap` that does not sound like a voice changes nothing. `level_db` is the
+        window's, for the record.
         """
         release = self.speaking or self._voiced
         if probability >= (self.release_threshold if release else self.threshold):
-            return self._hear_voice(probability, start_s, end_s)
+            return self._hear_voice(probability, start_s, end_s, level_db)
         return None if gap else self._hear_silence()
 
-    def _hear_voice(self, probability: float, start_s: float, end_s: float) -> SpeechStarted | None:
+    def _hear_voice(
+        self, probability: float, start_s: float, end_s: float, level_db: float
+    ) -> SpeechStarted | None:
         self._end_s = end_s
         self._unvoiced = 0
         if self.speaking:
             return None
         if not self._voiced:
             self._start_s = start_s
-        self._voiced.append(probability)
+        self._voiced.append((probability, level_db))
         if len(self._voiced) < self.start_windows:
             return None
-        confidence = min(1.0, sum(self._voiced) / len(self._voiced))
+        probabilities, levels = zip(*self._voiced, strict=True)
         self.speaking = True
         self._voiced.clear()
-        return SpeechStarted(self._start_s, confidence=confidence)
+        confidence = min(1.0, sum(probabilities) / len(probabilities))
+        return SpeechStarted(self._start_s, confidence=confidence, level_db=mean_db(levels))
 
     def _hear_silence(self) -> SpeechEnded | None:
         self._voiced.clear()
@@ -106,6 +111,11 @@ class Hysteresis:
             return None
         self.speaking = False
         return SpeechEnded(self._end_s)
+
+
+def mean_db(levels: Sequence[float]) -> float:
+    """The level of windows together: the mean of their powers."""
+    return 10 * math.log10(sum(10 ** (level / 10) for level in levels) / len(levels))
 
 
 def windows_in(duration_ms: float, window_ms: float) -> int:

@@ -46,7 +46,8 @@ class WebrtcVad(Extension):
         assert isinstance(message, AudioFrame)
         for samples, start_s, gap in self._windows.push(message):
             voiced = self._vad.is_speech(samples.tobytes(), audio.SAMPLE_RATE)
-            match self._hysteresis.push(float(voiced), start_s, start_s + self.window_ms / 1000, gap):
+            end_s = start_s + self.window_ms / 1000
+            match self._hysteresis.push(float(voiced), start_s, end_s, gap, audio.level_db(samples)):
                 case SpeechStarted() as started:
                     await emit("speech_started", started)
                 case SpeechEnded() as ended:

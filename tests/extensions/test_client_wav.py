@@ -18,7 +18,17 @@ from voice_agent import audio
 from voice_agent.audio import FRAME_S, SAMPLE_RATE
 from voice_agent.errors import InputError
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import AudioFrame, CallStarted, Heard, Message, Samples, Speech, Text, Word
+from voice_agent.message import (
+    AudioFrame,
+    CallStarted,
+    Heard,
+    Message,
+    PlayedFrame,
+    Samples,
+    Speech,
+    Text,
+    Word,
+)
 from voice_agent.session import Session
 from voice_agent.testing import Wiring, run, tone
 
@@ -32,13 +42,14 @@ class Agent(Extension):
     answer_s: float = 1e9
     interrupt_s: float = 1e9
 
-    inputs = (CallStarted, AudioFrame, Heard)
+    inputs = (CallStarted, AudioFrame, PlayedFrame, Heard)
     outputs = {"pcm_frame": Speech}
 
     async def start(self) -> None:
         self.started: list[CallStarted] = []
         self.frames: list[tuple[float, AudioFrame]] = []
         self.heard: list[tuple[float, Heard]] = []
+        self.played: list[PlayedFrame] = []
 
     async def handle(self, message: Message, emit: Emit) -> None:
         now = asyncio.get_running_loop().time()
@@ -47,6 +58,8 @@ class Agent(Extension):
             await emit("pcm_frame", HELLO)
         elif isinstance(message, Heard):
             self.heard.append((round(now, 6), message))
+        elif isinstance(message, PlayedFrame):
+            self.played.append(message)
         elif isinstance(message, AudioFrame):
             self.frames.append((now, message))
             if abs(message.time_s - self.interrupt_s) < FRAME_S / 2:
@@ -96,6 +109,16 @@ def read_stereo(path: Path) -> tuple[Samples, Samples]:
         assert (file.getnchannels(), file.getframerate(), file.getsampwidth()) == (2, SAMPLE_RATE, 2)
         both = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
     return both[:, 0], both[:, 1]
+
+
+def test_what_is_played_is_told_with_the_time_of_the_callers_frames(caller: Path, tmp_path: Path) -> None:
+    agent = call(caller, tail_s=0.5, out=str(tmp_path / "call.wav")).agent
+    assert [frame.time_s for frame in agent.played][: len(agent.frames)] == [
+        f.time_s for _, f in agent.frames
+    ]
+    _, right = read_stereo(tmp_path / "call.wav")
+    told = np.concatenate([frame.samples for frame in agent.played])
+    assert np.array_equal(told, right[: len(told)]) and told.any()
 
 
 def test_frames_come_in_real_time_and_are_the_recording(caller: Path) -> None:

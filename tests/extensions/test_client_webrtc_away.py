@@ -11,7 +11,7 @@ import numpy as np
 from extensions.client.webrtc import AWAY_S, WebRtcClient
 from voice_agent import audio
 from voice_agent.media.opus import OpusEncoder
-from voice_agent.message import AudioFrame, Heard, Samples, Speech
+from voice_agent.message import AudioFrame, Heard, PlayedFrame, Samples, Speech
 from voice_agent.testing import FakeSession, attach, run, tone
 
 TICKS = 50
@@ -148,5 +148,44 @@ def test_who_was_away_has_the_whole_grace_again() -> None:
                 await line.pass_time(0.5)
             assert line.session.closed_because == ""
             assert line.states == ["waiting", "connected"] * 3
+
+    run(main())
+
+
+def test_what_is_played_is_told_frame_by_frame_also_while_the_caller_is_away() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            await line.client.handle(Speech(tone(4, hz=300), text="One.", final=True, turn=1), line.out)
+            await line.pass_time(3.0)
+            await line.pass_time(3.0, up=False)
+            await line.pass_time(2.0)
+            told = line.out.of(PlayedFrame)
+            assert all(frame.turn is None for frame in told)
+            assert [round(frame.time_s * TICKS) for frame in told] == list(range(len(told)))
+            assert len(told) >= 8 * TICKS - 2
+            played = np.concatenate(line.played[-len(told) :])
+            assert np.array_equal(np.concatenate([frame.samples for frame in told]), played)
+
+    run(main())
+
+
+def test_after_a_stall_what_is_played_is_numbered_by_the_clock() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            await line.pass_time(1.0)
+            await asyncio.sleep(1.0)
+            await line.pass_time(1.0)
+            last = line.out.of(PlayedFrame)[-1]
+            assert 2.7 < last.time_s < 3.0
+
+    run(main())
+
+
+def test_what_is_played_is_told_only_where_somebody_listens() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            line.client.connected = frozenset({"pcm_frame"})
+            await line.pass_time(1.0)
+            assert not line.out.of(PlayedFrame)
 
     run(main())

@@ -15,7 +15,8 @@ import pytest
 from extensions.vad.silero import WINDOW, Detector, SileroVad
 from extensions.vad.webrtc import WebrtcVad
 from tests.extensions._voices import in_a_room, say
-from voice_agent import audio
+from voice_agent import audio, registry
+from voice_agent.errors import ModelError, VoiceAgentError
 from voice_agent.extension import Extension
 from voice_agent.message import AudioFrame, Message, Samples, SpeechEnded, SpeechStarted
 from voice_agent.testing import Outbox, attach, collect, frames_of, run, silence, tone
@@ -134,6 +135,53 @@ def test_calls_do_not_share_state() -> None:
 
     spoken, quiet = run(both())
     assert len(spoken) >= 2 and len(quiet) == 0
+
+
+def test_ten_hears_a_sentence_and_says_how_loud_it_is() -> None:
+    try:
+        vad = registry.find("vad.ten")()
+        vad.prepare()
+    except VoiceAgentError as error:
+        pytest.skip(str(error))
+    samples = a_sentence()
+    outbox = hear(vad, list(frames_of(samples)))
+    begin_s, end_s = voiced_span(samples)
+    assert abs(outbox.of(SpeechStarted)[0].time_s - begin_s) < 0.1
+    assert abs(outbox.of(SpeechEnded)[-1].time_s - end_s) < 0.15
+    assert not hear(vad, list(frames_of(silence(2.0))))
+
+
+def test_a_library_that_ten_cannot_load_is_an_error_that_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    ten_vad = pytest.importorskip("ten_vad")
+
+    def fails(*_: object) -> None:
+        raise OSError("libc++.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(ten_vad, "TenVad", fails)
+    with pytest.raises(ModelError, match=r"libc\+\+.so.1.*apt install libc\+\+1"):
+        registry.find("vad.ten")().prepare()
+
+
+@pytest.mark.parametrize("vad", [SileroVad(), WebrtcVad()])
+def test_a_start_tells_how_loud_and_how_sure(vad: Extension) -> None:
+    samples = a_sentence()
+    quieter = (samples // 4).astype(np.int16)
+    loud, soft = (hear(vad, list(frames_of(sound))).of(SpeechStarted)[0] for sound in (samples, quieter))
+    assert -45 < loud.level_db < -5 and 0.35 < loud.confidence <= 1
+    assert loud.level_db - 20 < soft.level_db < loud.level_db - 4
+
+
+def test_a_window_as_loud_as_the_room_is_less_of_a_voice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is half sure of a steady hum starts nothing; without the penalty it does."""
+    monkeypatch.setattr(Detector, "probability", lambda self, samples: 0.55)
+    steady = [*frames_of(tone(2.0, level_db=-40)), *frames_of(silence(0.5), 2.0)]
+
+    def last_end_s(penalty: float) -> float:
+        ends = hear(SileroVad(floor_penalty=penalty), list(steady)).of(SpeechEnded)
+        return ends[-1].time_s if ends else np.inf
+
+    assert last_end_s(0.3) < 1.0
+    assert last_end_s(0.0) == np.inf
 
 
 # --- recordings -----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extensions.vad._floor import LEAST, MEMORY_S, NoiseFloor
 from extensions.vad._hysteresis import Hysteresis, Windows, windows_in
 from voice_agent import audio
 from voice_agent.message import AudioFrame, SpeechEnded, SpeechStarted
@@ -107,3 +108,36 @@ def test_a_gap_that_fills_no_window_is_remembered() -> None:
 
 def test_durations_are_rounded_to_windows() -> None:
     assert [windows_in(duration, 32) for duration in (0, 64, 96, 100, 120)] == [1, 2, 3, 3, 4]
+
+
+def test_a_start_tells_its_level() -> None:
+    hysteresis = Hysteresis(0.5, 0.35, 2, 3)
+    assert hysteresis.push(0.9, 0.0, STEP_S, level_db=-20.0) is None
+    started = hysteresis.push(0.9, STEP_S, 2 * STEP_S, level_db=-200.0)
+    assert isinstance(started, SpeechStarted)
+    assert abs(started.level_db + 23.0) < 0.02  # half of the power
+
+
+def test_the_floor_is_the_quiet_of_the_last_seconds() -> None:
+    floor = NoiseFloor(STEP_S)
+    assert [floor.nearness(-50.0) for _ in range(LEAST - 1)] == [0.0] * (LEAST - 1)
+    assert floor.nearness(-50.0) == 1.0
+    assert floor.nearness(-47.0) == 0.5
+    assert floor.nearness(-30.0) == 0.0
+    for _ in range(round(MEMORY_S / STEP_S)):  # the room has become louder
+        louder = floor.nearness(-30.0)
+    assert louder == 1.0
+    assert floor.nearness(-50.0) == 1.0
+
+
+@given(st.lists(st.floats(-100, 0), min_size=1, max_size=300))
+def test_the_floor_forgets_what_it_should(levels: list[float]) -> None:
+    """However it got there, it judges by the last seconds alone."""
+    floor, fresh = NoiseFloor(STEP_S), NoiseFloor(STEP_S)
+    memory = round(MEMORY_S / STEP_S)
+    for level in levels:
+        floor.nearness(level)
+    for level in levels[-memory:]:
+        fresh.nearness(level)
+    if len(levels) >= LEAST:
+        assert floor.nearness(-40.0) == fresh.nearness(-40.0)

@@ -378,7 +378,7 @@ def test_every_mistake_is_told_at_once_and_by_node(problems: Callable[..., list[
 
 
 def test_a_file_that_is_not_there_or_not_a_file(tmp_path: Path) -> None:
-    with pytest.raises(GraphError, match=r"nosuch: no such file; .*embedded, local, openai"):
+    with pytest.raises(GraphError, match=r"nosuch: no such file; .*embedded, kiosk, local, openai"):
         graphs.load("nosuch")
     with pytest.raises(GraphError, match="cannot be read: Is a directory"):
         graphs.load(tmp_path)
