@@ -21,6 +21,8 @@ from voice_agent.message import (
 from voice_agent.spoken import join
 
 Milliseconds = Annotated[int, Field(ge=0, le=10_000)]
+LONG_GAP_S = 0.2
+"""In so much lost sound the caller may have gone on: silence from before it counts no more."""
 
 
 @dataclass
@@ -107,8 +109,10 @@ class SilenceTurn(Extension):
     def _silence_s(self, since_s: float) -> float:
         """Silence heard from an audio time until now."""
         assert self._said is not None
-        lost = sum(since_s <= time_s < self._now_s for time_s in self._said.gaps_s)
-        return self._now_s - since_s - lost * FRAME_S
+        lost = [time_s for time_s in self._said.gaps_s if since_s <= time_s < self._now_s]
+        if len(lost) * FRAME_S >= LONG_GAP_S:
+            return self._now_s - max(lost) - FRAME_S
+        return self._now_s - since_s - len(lost) * FRAME_S
 
     def _speech_ended(self, message: SpeechEnded) -> None:
         self._speaking = False

@@ -228,7 +228,9 @@ def test_a_node_that_takes_too_long_or_breaks_is_a_row_too(monkeypatch: pytest.M
 
 
 def test_roles_and_nodes_can_be_chosen() -> None:
-    assert run.chosen(["vad", "tts.espeak"]) == ["tts.espeak", "vad.silero", "vad.webrtc"]
+    chosen = run.chosen(["vad", "tts.espeak"])
+    assert {"tts.espeak", "vad.silero", "vad.webrtc"} <= set(chosen)
+    assert {name.split(".")[0] for name in chosen} == {"tts", "vad"}
     assert not [name for name in run.chosen([]) if name.startswith("client.")]
 
 

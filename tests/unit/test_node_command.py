@@ -186,7 +186,7 @@ def test_text_nodes_answer_line_by_line(
         sys, "stdin", io.TextIOWrapper(io.BytesIO("你们几点开门？\nHow can I pay?\n".encode()))
     )
     lines = node(capsys, "llm.fast", "--lines", "-", "--language", "zh")
-    assert [line["turn"] for line in lines] == [1, 2]
+    assert list(dict.fromkeys(line["turn"] for line in lines)) == [1, 2]
     clauses = node(capsys, "text.clause", "--text", "One sentence is here. Another one is there.")
     assert [line["type"] for line in clauses] == ["Clause"] * len(clauses) and clauses[-1]["final"]
 
