@@ -1,5 +1,6 @@
 """Frames on the grid of audio time, and filling for those whose sound has not come."""
 
+from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +65,8 @@ class Filling:
     """Packets after a hole in which the decoder, whose memory of the voice was wrong, may still overshoot."""
     LOUDEST = 10 ** (-50 / 20) * FULL_SCALE
     """RMS of the background at most."""
+    REMEMBERED = 150
+    """Packets: of real sound so much is looked at, and only when something has to be made up."""
 
     def __init__(self, decoder: OpusDecoder) -> None:
         self._decoder = decoder
@@ -72,23 +75,23 @@ class Filling:
         self._background = 0.0
         """RMS of the quietest sound of late."""
         self._steps = StepLimit()
+        self._unseen: deque[Samples] = deque(maxlen=self.REMEMBERED)
+        """Real sound that has not been looked at."""
         self._settling = 0
         """Packets for which the decoder is not yet to be trusted."""
 
     def heard(self, samples: Samples) -> Samples:
         """Real sound has come; returns it, without the clicks that follow a hole."""
         self._made = 0
-        power = samples.astype(np.float32)
-        rms = float(np.sqrt(np.dot(power, power) / len(power)))
-        self._background = min(rms, self._background * self.RISE + 0.1, self.LOUDEST)
         if self._settling:
             self._settling -= 1
             return self._steps.apply(samples)
-        self._steps.learn(samples)
+        self._unseen.append(samples)
         return samples
 
     def make(self, length: int) -> Samples:
         """The next so many samples, FRAME at most."""
+        self._look()
         places = np.arange(self._made, self._made + length)
         fade = np.clip(1 - places / self.FADE, 0, 1)
         sound = self._background * NOISE[places % SAMPLE_RATE] * (1 - fade)
@@ -101,3 +104,12 @@ class Filling:
         self._made += length
         self._settling = self.SETTLING
         return self._steps.apply(np.clip(np.rint(sound), -32768, 32767).astype(np.int16))
+
+    def _look(self) -> None:
+        """Learn from the real sound what the background is, and how fast the voice moves."""
+        while self._unseen:
+            samples = self._unseen.popleft()
+            power = samples.astype(np.float32)
+            rms = float(np.sqrt(np.dot(power, power) / len(power)))
+            self._background = min(rms, self._background * self.RISE + 0.1, self.LOUDEST)
+            self._steps.learn(samples)

@@ -9,7 +9,7 @@ FADING = 0.995
 
 
 class StepLimit:
-    """Of one stream; sees every sample of it once, in order."""
+    """Of one stream; sees the sound in order."""
 
     def __init__(self) -> None:
         self._largest = 0.0
