@@ -1,5 +1,6 @@
 """Sound as it is inside the graph: int16, mono, 16 kHz, 20 ms frames of shape (320,)."""
 
+import math
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +27,9 @@ def level_db(samples: Samples) -> float:
     """RMS level in dB of full scale, from SILENCE_DB to 0."""
     if not len(samples):
         return SILENCE_DB
-    power = float(np.mean(np.square(samples.astype(np.float32) / FULL_SCALE)))
-    return max(SILENCE_DB, 10 * float(np.log10(power))) if power > 0 else SILENCE_DB
+    values = samples.astype(np.float32)
+    power = float(np.dot(values, values)) / len(values) / FULL_SCALE**2
+    return max(SILENCE_DB, 10 * math.log10(power)) if power > 0 else SILENCE_DB
 
 
 def to_float(samples: Samples) -> npt.NDArray[np.float32]:
