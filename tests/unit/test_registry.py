@@ -113,7 +113,11 @@ def parts(tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("addon", [name for name in registry.names() if not name.startswith("test.")])
 def test_every_extension_of_this_tree_is_found_by_its_name(addon: str) -> None:
-    found = registry.find(addon)
+    try:
+        found = registry.find(addon)
+    except MissingExtra as error:  # of an extra that is not in "all", because of its licence
+        assert addon == "vad.ten" and "voice-agent[tenvad]" in str(error)
+        return
     assert found.__module__ == f"extensions.{addon}"
     assert found.inputs or found.outputs
 
