@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from extensions.vad._floor import NoiseFloor
-from extensions.vad._hysteresis import Hysteresis, Windows, windows_in
+from extensions.vad._judge import Judge
 from voice_agent import audio
 from voice_agent.errors import ModelError, requires
 from voice_agent.extension import Emit, Extension
@@ -25,7 +24,6 @@ CONTEXT = 64
 QUIET = 33
 """A window whose every sample is below this, -60 dB of full scale, holds no voice that was meant for anyone.
 It is not judged: the model is a call's largest cost, and callers listen half of the time."""
-WINDOW_MS = 1000 * WINDOW / audio.SAMPLE_RATE
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Milliseconds = Annotated[int, Field(ge=0, le=5000)]
 
@@ -55,28 +53,16 @@ class SileroVad(Extension):
 
     async def start(self) -> None:
         self._detector = Detector()
-        self._windows = Windows(WINDOW)
-        self._floor = NoiseFloor(WINDOW_MS / 1000)
-        self._hysteresis = Hysteresis(
-            self.threshold,
-            min(self.release_threshold, self.threshold),
-            windows_in(self.start_ms, WINDOW_MS),
-            windows_in(self.end_ms, WINDOW_MS),
+        self._judge = Judge(
+            WINDOW,
+            (self.threshold, self.release_threshold),
+            (self.start_ms, self.end_ms),
+            self.floor_penalty,
         )
 
     async def handle(self, message: Message, emit: Emit) -> None:
         assert isinstance(message, AudioFrame)
-        for samples, start_s, gap in self._windows.push(message):
-            level_db = audio.level_db(samples)
-            probability = self._detector.probability(samples)
-            if not gap:
-                probability -= self.floor_penalty * self._floor.nearness(level_db)
-            end_s = start_s + WINDOW / audio.SAMPLE_RATE
-            match self._hysteresis.push(probability, start_s, end_s, gap, level_db):
-                case SpeechStarted() as started:
-                    await emit("speech_started", started)
-                case SpeechEnded() as ended:
-                    await emit("speech_ended", ended)
+        await self._judge.hear(message, self._detector.probability, emit)
 
 
 class Detector:

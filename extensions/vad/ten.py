@@ -11,19 +11,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from extensions.vad._floor import NoiseFloor
-from extensions.vad._hysteresis import Hysteresis, Windows, windows_in
-from voice_agent import audio
+from extensions.vad._judge import Judge
 from voice_agent.errors import ModelError, requires
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import AudioFrame, Message, SpeechEnded, SpeechStarted
+from voice_agent.message import AudioFrame, Message, Samples, SpeechEnded, SpeechStarted
 
 with requires("tenvad"):
     import ten_vad
 
 WINDOW = 256
 """Samples the model judges at once: 16 ms."""
-WINDOW_MS = 1000 * WINDOW / audio.SAMPLE_RATE
 LIBRARY = "libc++ (Debian, Ubuntu: apt install libc++1)"
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Milliseconds = Annotated[int, Field(ge=0, le=5000)]
@@ -51,28 +48,19 @@ class TenVad(Extension):
 
     async def start(self) -> None:
         self._model = _model(self.threshold)
-        self._windows = Windows(WINDOW)
-        self._floor = NoiseFloor(WINDOW_MS / 1000)
-        self._hysteresis = Hysteresis(
-            self.threshold,
-            min(self.release_threshold, self.threshold),
-            windows_in(self.start_ms, WINDOW_MS),
-            windows_in(self.end_ms, WINDOW_MS),
+        self._judge = Judge(
+            WINDOW,
+            (self.threshold, self.release_threshold),
+            (self.start_ms, self.end_ms),
+            self.floor_penalty,
         )
 
     async def handle(self, message: Message, emit: Emit) -> None:
         assert isinstance(message, AudioFrame)
-        for samples, start_s, gap in self._windows.push(message):
-            level_db = audio.level_db(samples)
-            probability = float(self._model.process(samples)[0])
-            if not gap:
-                probability -= self.floor_penalty * self._floor.nearness(level_db)
-            end_s = start_s + WINDOW / audio.SAMPLE_RATE
-            match self._hysteresis.push(probability, start_s, end_s, gap, level_db):
-                case SpeechStarted() as started:
-                    await emit("speech_started", started)
-                case SpeechEnded() as ended:
-                    await emit("speech_ended", ended)
+        await self._judge.hear(message, self._probability, emit)
+
+    def _probability(self, samples: Samples) -> float:
+        return float(self._model.process(samples)[0])
 
     async def stop(self) -> None:
         del self._model

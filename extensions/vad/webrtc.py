@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from extensions.vad._hysteresis import Hysteresis, Windows, windows_in
+from extensions.vad._judge import Judge
 from voice_agent import audio
 from voice_agent.errors import requires
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import AudioFrame, Message, SpeechEnded, SpeechStarted
+from voice_agent.message import AudioFrame, Message, Samples, SpeechEnded, SpeechStarted
 
 with requires("webrtcvad"):
     import webrtcvad
@@ -37,18 +37,12 @@ class WebrtcVad(Extension):
 
     async def start(self) -> None:
         self._vad = webrtcvad.Vad(self.mode)
-        self._windows = Windows(self.window_ms * audio.SAMPLE_RATE // 1000)
-        self._hysteresis = Hysteresis(
-            0.5, 0.5, windows_in(self.start_ms, self.window_ms), windows_in(self.end_ms, self.window_ms)
-        )
+        window = self.window_ms * audio.SAMPLE_RATE // 1000
+        self._judge = Judge(window, (0.5, 0.5), (self.start_ms, self.end_ms))
 
     async def handle(self, message: Message, emit: Emit) -> None:
         assert isinstance(message, AudioFrame)
-        for samples, start_s, gap in self._windows.push(message):
-            voiced = self._vad.is_speech(samples.tobytes(), audio.SAMPLE_RATE)
-            end_s = start_s + self.window_ms / 1000
-            match self._hysteresis.push(float(voiced), start_s, end_s, gap, audio.level_db(samples)):
-                case SpeechStarted() as started:
-                    await emit("speech_started", started)
-                case SpeechEnded() as ended:
-                    await emit("speech_ended", ended)
+        await self._judge.hear(message, self._probability, emit)
+
+    def _probability(self, samples: Samples) -> float:
+        return float(self._vad.is_speech(samples.tobytes(), audio.SAMPLE_RATE))
