@@ -2,8 +2,8 @@
 
     cache = ClauseCache(repr(self), self.vertical, self.cache_mb)     # in `start`, and in `prepare`
     cache.warm(self._render, self.voices)                             # in `prepare`
-    rendered = cache.get(clause)                                      # in `handle`: None if it is new
-    cache.keep(clause, rendered)                                      # once its sound is whole
+    speech = await cache.speech(clause, said, self._speak)            # in `handle`, of a voice that gives a
+                                                                      # clause whole; else `get` and `keep`
     cache.forget()                                                    # in `stop`
 
 Two shelves. One per process and voice is shared by all calls, and takes nothing but fixed clauses of the
@@ -15,7 +15,7 @@ import itertools
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -23,10 +23,12 @@ from functools import cache
 import numpy as np
 
 from extensions.tts import _level
+from voice_agent import spoken
 from voice_agent.dialogue.fixed import FixedTexts, fixed_texts
 from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.errors import GraphError, ModelError, TurnError
 from voice_agent.message import Clause, Samples, Speech, Word
+from voice_agent.speakable import Spoken
 
 log = logging.getLogger(__name__)
 OWN_BYTES = 4 << 20
@@ -137,6 +139,21 @@ class ClauseCache:
         fixed = self._fixed(clause.language)
         shelf = self.shared if fixed and clause.text in fixed else self._own
         shelf.put((clause.language, clause.text), rendered)
+
+    async def speech(
+        self, clause: Clause, said: Spoken, speak: Callable[[Clause, Spoken], Awaitable[Rendered]]
+    ) -> Speech | None:
+        """The clause's sound, as it is kept or as `speak` makes it; of a text without a word there is none.
+        None where there is nothing to tell."""
+        if not spoken.word_spans(said.text):
+            if not clause.text and not clause.final:
+                return None
+            return Speech(np.zeros(0, np.int16), clause.text, final=clause.final)
+        rendered = self.get(clause)
+        if rendered is None:
+            rendered = await speak(clause, said)
+            self.keep(clause, rendered)
+        return rendered.speech(clause)
 
     def forget(self) -> None:
         """The call is over: nothing of what only it has said remains."""

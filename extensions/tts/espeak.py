@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from extensions.tts import _cache, _espeak, _level, _timing
@@ -57,15 +56,8 @@ class EspeakTts(Extension):
     async def handle(self, message: Message, emit: Emit) -> None:
         assert isinstance(message, Clause)
         said = speakable(message.text, message.language)
-        if not spoken.word_spans(said.text):
-            if message.text or message.final:
-                await emit("pcm_frame", Speech(np.zeros(0, np.int16), message.text, final=message.final))
-            return
-        rendered = self._cache.get(message)
-        if rendered is None:
-            rendered = await self._speak(message, said)
-            self._cache.keep(message, rendered)
-        await emit("pcm_frame", rendered.speech(message))
+        if speech := await self._cache.speech(message, said, self._speak):
+            await emit("pcm_frame", speech)
 
     async def stop(self) -> None:
         self._cache.forget()

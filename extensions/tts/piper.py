@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from extensions.tts import _cache, _durations, _level, _timing
-from voice_agent import audio, spoken
+from voice_agent import audio
 from voice_agent.errors import ModelError, TurnError, requires
 from voice_agent.extension import Emit, Extension
 from voice_agent.message import Clause, Message, Samples, Speech, Word
@@ -92,16 +92,8 @@ class PiperTts(Extension):
 
     async def handle(self, message: Message, emit: Emit) -> None:
         assert isinstance(message, Clause)
-        said = _said(message)
-        if not spoken.word_spans(said.text):
-            if message.text or message.final:
-                await emit("pcm_frame", Speech(np.zeros(0, np.int16), message.text, final=message.final))
-            return
-        rendered = self._cache.get(message)
-        if rendered is None:
-            rendered = await self._speak(message, said)
-            self._cache.keep(message, rendered)
-        await emit("pcm_frame", rendered.speech(message))
+        if speech := await self._cache.speech(message, _said(message), self._speak):
+            await emit("pcm_frame", speech)
 
     async def stop(self) -> None:
         self._cache.forget()
