@@ -7,7 +7,6 @@ Sentences of the vertical in two synthetic voices, each the first of its call af
 import asyncio
 import json
 import random
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from extensions.denoise.noisereduce import NoisereduceDenoise
 from extensions.denoise.webrtc import WebrtcDenoise
 from extensions.stt.pocketsphinx import PocketsphinxStt
 from voice_agent import audio
+from voice_agent.bench.metrics import edit_distance
 from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.message import AudioFrame, Message, Samples, SpeechEnded, SpeechStarted, Transcript
 from voice_agent.testing import collect, frames_of
@@ -37,17 +37,6 @@ def noises() -> dict[str, tuple[Samples, float]]:
     if folder := sounds.data_folder():
         found["babble 5 dB"] = (audio.read(folder / "noise" / "tau2" / "people_talking.wav"), 5.0)
     return found
-
-
-def wrong_words(said: Sequence[str], heard: Sequence[str]) -> int:
-    """Levenshtein distance in words."""
-    row = list(range(len(heard) + 1))
-    for count, word in enumerate(said, 1):
-        diagonal, row[0] = row[0], count
-        for index, other in enumerate(heard, 1):
-            cheapest = min(row[index] + 1, row[index - 1] + 1, diagonal + (word != other))
-            diagonal, row[index] = row[index], cheapest
-    return row[-1]
 
 
 async def understood(voice: Samples, noise: Samples, snr_db: float, denoiser: str) -> str:
@@ -77,7 +66,7 @@ async def run() -> dict[str, dict[str, float]]:
                 said = text.lower().replace("?", "").replace(".", "").replace(",", "").split()
                 for voice in VOICES:
                     heard = await understood(await sounds.say(text, voice), noise, snr_db, denoiser)
-                    wrong += wrong_words(said, heard.lower().split())
+                    wrong += edit_distance(said, heard.lower().split())
                     words += len(said)
             table[kind][denoiser] = round(wrong / words, 3)
     return table

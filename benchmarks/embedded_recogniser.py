@@ -18,6 +18,7 @@ from extensions.stt._language_model import DIGITS
 from extensions.stt.pocketsphinx import PocketsphinxStt
 from extensions.tts.espeak import EspeakTts
 from voice_agent import audio
+from voice_agent.bench.metrics import edit_distance
 from voice_agent.dialogue import slots
 from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.message import (
@@ -73,17 +74,6 @@ async def understand(samples: Samples, answer: Literal["free", "digits"]) -> tup
     return outbox.of(Transcript)[-1].text, took_s
 
 
-def wrong_words(said: str, understood: str) -> int:
-    """Levenshtein."""
-    a, b = said.split(), understood.split()
-    row = list(range(len(b) + 1))
-    for i, word in enumerate(a, 1):
-        previous, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (word != other))
-    return row[-1]
-
-
 async def measure(texts: list[str], answer: Literal["free", "digits"]) -> dict[str, Any]:
     """Every text in every voice."""
     right = words = wrong = numbers = found = 0
@@ -94,7 +84,7 @@ async def measure(texts: list[str], answer: Literal["free", "digits"]) -> dict[s
             ends_s.append(took_s)
             right += understood == text
             words += len(text.split())
-            wrong += wrong_words(text, understood)
+            wrong += edit_distance(text.split(), understood.split())
             if number := slots.find_digits(text, 4, 10):
                 numbers += 1
                 found += slots.find_digits(understood, 4, 10) == number

@@ -16,7 +16,6 @@ from fractions import Fraction
 from typing import Any
 
 import av
-import numpy as np
 import uvicorn
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
@@ -31,6 +30,7 @@ from voice_agent.media.aiortc_private import allow_loopback
 from voice_agent.media.peer import Peer
 from voice_agent.media.receive import ReceivePath
 from voice_agent.media.red import Block
+from voice_agent.message import Samples
 from voice_agent.testing import tone
 
 Answer = Callable[[str], Coroutine[Any, Any, str]]
@@ -87,7 +87,7 @@ async def ours(offer: str) -> str:
     """Answer by `voice_agent.media`."""
     path, loop = ReceivePath(), asyncio.get_running_loop()
 
-    def source() -> np.ndarray[Any, Any]:
+    def source() -> Samples:
         path.poll(loop.time())
         return VOICE
 

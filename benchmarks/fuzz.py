@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.resident import resident_kb
+from voice_agent.calls.own_server import resident_kb
 
 HANG_S = 5
 MEMORY_MB = 2048

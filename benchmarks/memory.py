@@ -20,10 +20,9 @@ from typing import Any
 import httpx
 import numpy as np
 
-from benchmarks.resident import resident_kb
 from tests.calls.peers import Caller
 from voice_agent import audio
-from voice_agent.calls.own_server import OwnServer, command, own_server
+from voice_agent.calls.own_server import OwnServer, command, own_server, resident_kb
 from voice_agent.calls.report import machine
 from voice_agent.calls.script import say
 from voice_agent.calls.stand_in_services import serve

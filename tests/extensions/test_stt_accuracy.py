@@ -9,6 +9,7 @@ import pytest
 
 from extensions.stt._whisper import Request, Whisper, load
 from voice_agent import audio
+from voice_agent.bench.metrics import edit_distance
 from voice_agent.errors import ModelError
 
 pytestmark = pytest.mark.model
@@ -29,16 +30,6 @@ def words(text: str) -> list[str]:
     return re.sub(r"[^\w' ]", " ", text.casefold()).split()
 
 
-def distance(said: list[str], understood: list[str]) -> int:
-    """Words to insert, delete or replace (Levenshtein)."""
-    row = list(range(len(understood) + 1))
-    for i, word in enumerate(said, 1):
-        previous, row[0] = row[0], i
-        for j, other in enumerate(understood, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (word != other))
-    return row[-1]
-
-
 @pytest.mark.parametrize("pad_s", [1.0, float("inf")], ids=["own length", "30 s"])
 def test_words_wrong_on_recordings(whisper: Whisper, data_folder: Path, pad_s: float) -> None:
     folder = data_folder / "speech"
@@ -51,7 +42,7 @@ def test_words_wrong_on_recordings(whisper: Whisper, data_folder: Path, pad_s: f
             continue
         guess = whisper.decode(Request(samples, "en", pad_s=pad_s))
         said = words(line["text"])
-        wrong += distance(said, words(whisper.text(guess.tokens, "en")))
+        wrong += edit_distance(said, words(whisper.text(guess.tokens, "en")))
         total += len(said)
     print(f"{wrong}/{total} words wrong = {wrong / total:.1%}")  # noqa: T201
     assert wrong / total < LIMIT

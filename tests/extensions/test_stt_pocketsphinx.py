@@ -16,6 +16,7 @@ from extensions.stt import _language_model, _pronunciation, pocketsphinx
 from extensions.stt.pocketsphinx import PocketsphinxStt, Recogniser, Understood, join, know
 from tests.extensions._voices import heard, say
 from voice_agent import audio
+from voice_agent.bench.metrics import edit_distance
 from voice_agent.message import AudioFrame, Expecting, Message, SpeechEnded, SpeechStarted, Transcript
 from voice_agent.testing import FakeSession, attach, collect, frames_of, run, silence, tone
 
@@ -35,13 +36,7 @@ def final_of(text: str, voice: str = "en-us") -> Transcript:
 
 def errors(said: str, understood: str) -> int:
     """Words to insert, delete or replace (Levenshtein)."""
-    a, b = said.split(), understood.split()
-    row = list(range(len(b) + 1))
-    for i, word in enumerate(a, 1):
-        previous, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (word != other))
-    return row[-1]
+    return edit_distance(said.split(), understood.split())
 
 
 # --- what is understood ---------------------------------------------------------------------------

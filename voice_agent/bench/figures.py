@@ -1,6 +1,6 @@
 """What measuring a node yields: figures, each with what it was measured on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from voice_agent.bench.metrics import percentile
@@ -8,6 +8,8 @@ from voice_agent.extension import Emit, Extension
 from voice_agent.message import AudioFrame, Message
 from voice_agent.trial.cues import Cue
 from voice_agent.trial.play import Output, Trial
+
+LANGUAGES = ("en", "zh")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,13 @@ class Subject:
     addon: str
     build: Callable[[], Extension]
     """A new one for each call."""
+
+    def by_language(self) -> Iterator[tuple[str, Extension]]:
+        """A new node for each of LANGUAGES that it can deal with."""
+        for language in LANGUAGES:
+            node = self.build()
+            if not node.languages or language in node.languages:
+                yield language, node
 
 
 @dataclass

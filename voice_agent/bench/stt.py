@@ -6,7 +6,7 @@ from functools import reduce
 import numpy as np
 
 from voice_agent import graph, spoken
-from voice_agent.bench.figures import Figure, Run, Subject, delays, own_cpu_s, percent, play
+from voice_agent.bench.figures import LANGUAGES, Figure, Run, Subject, delays, own_cpu_s, percent, play
 from voice_agent.bench.material import RECORDED, SYNTHETIC, Material, Utterance, sentences
 from voice_agent.bench.metrics import ErrorRate, characters, seconds, words
 from voice_agent.extension import Extension
@@ -17,7 +17,6 @@ from voice_agent.trial.cues import Cue, of_sound
 VAD = "vad.silero"
 LEAD_S = 0.5
 TAIL_S = 1.0
-LANGUAGES = ("en", "zh")
 MIXED = "of the vertical"
 
 

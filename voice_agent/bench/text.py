@@ -8,16 +8,11 @@ from voice_agent.errors import TurnError
 from voice_agent.message import Failed
 from voice_agent.trial.cues import of_lines
 
-LANGUAGES = ("en", "zh")
-
 
 def measure(subject: Subject, material: Material) -> list[Figure]:
     """For each language, with the sentences of the vertical: the first message, the cost, what came out."""
     figures = []
-    for language in LANGUAGES:
-        node = subject.build()
-        if node.languages and language not in node.languages:
-            continue
+    for language, node in subject.by_language():
         lines = texts(language)
         cues = of_lines(type(node), lines, language, 0.5)
         run = play(node, cues, language=language)

@@ -5,7 +5,6 @@ from voice_agent.bench.material import Material, texts
 from voice_agent.message import TurnEnded
 from voice_agent.trial.cues import of_lines
 
-LANGUAGES = ("en", "zh")
 TAIL_S = 3.0
 """Silence after each sentence: longer than anybody would wait."""
 
@@ -13,10 +12,7 @@ TAIL_S = 3.0
 def measure(subject: Subject, material: Material) -> list[Figure]:
     """From the last word of whole sentences of the vertical, told without sound, to the end of the turn."""
     figures = []
-    for language in LANGUAGES:
-        node = subject.build()
-        if node.languages and language not in node.languages:
-            continue
+    for language, node in subject.by_language():
         lines = texts(language)
         cues = of_lines(type(node), lines, language, TAIL_S)
         run = play(node, cues, language=language)

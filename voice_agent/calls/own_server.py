@@ -36,11 +36,16 @@ class OwnServer:
     def memory_mb(self) -> float | None:
         """Resident memory now, in units of 10^6 bytes; None where the system does not tell."""
         try:
-            status = Path(f"/proc/{self.pid}/status").read_text()
+            return resident_kb(self.pid) * 1024 / 1e6
         except OSError:
             return None
-        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
-        return int(found[1]) * 1024 / 1e6 if found else None
+
+
+def resident_kb(pid: int | str = "self") -> int:
+    """Memory that a process has in use as the system counts it (VmRSS), with what its allocators keep for
+    later. Raises OSError where the system does not tell."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 def command(graph: str = "", network: str = "", network_seed: int = 1) -> list[str]:

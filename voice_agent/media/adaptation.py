@@ -29,6 +29,8 @@ class Redundancy:
         self.on = False
         self.loss = 0.0
         """Smoothed share of packets lost, 0..1."""
+        self.full = False
+        """The latest round trip shows a queue."""
         self._reported_s: float | None = None
         self._shortest_s = math.inf
         self._loss_without = 0.0
@@ -39,17 +41,16 @@ class Redundancy:
         passed_s = 1.0 if self._reported_s is None else max(0.0, now - self._reported_s)
         self._reported_s = now
         self.loss += (1 - math.exp(-passed_s / LOSS_MEMORY_S)) * (loss - self.loss)
-        full = self.is_full(rtt_s)
-        if self.on and (full or self.loss > self._loss_without + COPIES_COST):
+        self.full = self._is_full(rtt_s)
+        if self.on and (self.full or self.loss > self._loss_without + COPIES_COST):
             self.on, self._paused_until_s = False, now + COPIES_PAUSE_S
         elif self.on:
             self.on = self.loss >= COPIES_UNTIL
-        elif self.loss >= COPIES_FROM and not full and now >= self._paused_until_s:
+        elif self.loss >= COPIES_FROM and not self.full and now >= self._paused_until_s:
             self.on, self._loss_without = True, max(self.loss, loss)
         return self.on
 
-    def is_full(self, rtt_s: float | None) -> bool:
-        """Whether this round trip shows a queue."""
+    def _is_full(self, rtt_s: float | None) -> bool:
         if rtt_s is None:
             return False
         self._shortest_s = min(self._shortest_s, rtt_s)
@@ -72,8 +73,8 @@ class Adaptation:
     def report(self, loss: float, rtt_s: float | None, now: float) -> None:
         """Take a report, as `Redundancy.report`. The bitrate follows the loss-based controller of
         draft-ietf-rmcat-gcc-02, section 6: down in proportion above 10 %, up by 5 % below 2 %."""
-        full = self.redundancy.is_full(rtt_s)
         self.redundancy.report(loss, rtt_s, now)
+        full = self.redundancy.full
         if loss > 0.10 or full:
             self._bound(self.bitrate * (1 - 0.5 * max(loss, 0.2 if full else 0.0)))
         elif loss < 0.02:
