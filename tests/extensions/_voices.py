@@ -1,5 +1,11 @@
-"""Callers' voices for tests of hearing, made by the tts.espeak extension."""
+"""Callers' voices for tests of hearing, made by the tts.espeak extension.
 
+Each sentence is the first that a process says: espeak-ng keeps a state that no call of its library resets, so
+that the same sentence sounds a little different each time, and a test on an edge would pass by luck.
+"""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 
 import numpy as np
@@ -18,9 +24,22 @@ ROOM_LEVEL = 10.0
 def say(text: str, voice: str = "en-us", rate_wpm: int = 165) -> Samples:
     """A sentence in one of espeak's voices, 16 kHz, shape (n,). Skips the test when espeak is missing."""
     try:
-        tts = registry.find("tts.espeak")
+        registry.find("tts.espeak")
     except MissingExtra as error:
         pytest.skip(str(error))
+    return _speakers().submit(_spoken, text, voice, rate_wpm).result()
+
+
+@cache
+def _speakers() -> ProcessPoolExecutor:
+    """Processes that say one sentence and end; they come from one that has loaded all and said nothing."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1)
+
+
+def _spoken(text: str, voice: str, rate_wpm: int) -> Samples:
+    tts = registry.find("tts.espeak")
     spoken = run(collect(tts(voices={"en": voice}, rate_wpm=rate_wpm), Clause(text, turn=1)))  # type: ignore[call-arg]
     return np.concatenate([speech.samples for speech in spoken.of(Speech)])
 
