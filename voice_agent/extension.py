@@ -22,8 +22,18 @@ class Host(Protocol):
     language: str
     """The language the caller chose, as BCP 47: "en", "zh"."""
 
-    def begin_turn(self) -> int:
-        """Count a new turn and return its number, to stamp on the message that opens it."""
+    def begin_turn(self, tentative: bool = False) -> int:
+        """Count a new turn and return its number, to stamp on the message that opens it. A tentative one is
+        worked on, but nothing of it may be heard or have an effect before it is confirmed."""
+
+    def confirm(self, turn: int) -> None:
+        """A tentative turn is sure now. One that has been interrupted stays so."""
+
+    def is_tentative(self, turn: int | None) -> bool:
+        """Whether a turn waits to be confirmed; in `flush` still true of one that has just been given up."""
+
+    async def confirmed(self, turn: int | None) -> None:
+        """Wait until a turn is sure: at once unless it is tentative. For what cannot be taken back."""
 
     def interrupt(self) -> None:
         """The caller takes the floor: cancel every reply up to now, in every node, at once."""

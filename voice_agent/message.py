@@ -126,7 +126,11 @@ class TurnStarted(Message):
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded(Message):
-    """The caller is done and waits for an answer. Carries the new turn's number."""
+    """The caller is done and waits for an answer. Carries the new turn's number.
+
+    The turn may be tentative: the caller has probably ended. Nodes work on it as on any other, and what they
+    may not do before it is sure, they do after `await session.confirmed(turn)`.
+    """
 
     text: str
     """All that was said in this turn; "" when a voice was heard but nothing was understood."""
@@ -134,6 +138,25 @@ class TurnEnded(Message):
     confidence: float = 1.0
     ended_s: float = 0.0
     """Audio time just after the last voiced sample."""
+    hold: bool = False
+    """The caller asks the agent to wait: it is acknowledged at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge(Message):
+    """The agent shall speak though the caller has not ended a turn. Carries the turn that it opens."""
+
+    why: Literal["idle", "hold", "monologue"]
+    """The caller has long said nothing; has long kept the agent waiting; has spoken for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Playback(Message):
+    """How the agent's voice is played from now on, while it is not sure what a sound of the caller means."""
+
+    kind: ClassVar[Kind] = "cmd"
+    mode: Literal["full", "ducked", "paused"]
+    """Ducked is at least 12 dB down; paused is silence. "full" goes on where it stopped, at a word."""
 
 
 # --- the reply ------------------------------------------------------------------------------------

@@ -61,6 +61,8 @@ class Session:
         self.nodes = self._wire(graph)
         self.closed_because = ""
         self._turn = 0
+        self._tentative: dict[int, asyncio.Event] = {}
+        """Turns that are not sure yet, and what is set when they are."""
         self._timings: dict[int, dict[str, float]] = {}
         self._replies: dict[asyncio.Task[None], int] = {}
         self._closing = asyncio.Event()
@@ -69,9 +71,11 @@ class Session:
 
     # --- what nodes may call (extension.Host) ---
 
-    def begin_turn(self) -> int:
+    def begin_turn(self, tentative: bool = False) -> int:
         """Count a new turn and return its number."""
         self._turn += 1
+        if tentative:
+            self._tentative[self._turn] = asyncio.Event()
         self._timings[self._turn] = {}
         self._timings.pop(self._turn - 20, None)
         return self._turn
@@ -90,7 +94,22 @@ class Session:
                 node.extension.flush()
             except Exception as error:  # not the fault of who interrupts; the others are flushed all the same
                 self.fail(node.name, error)
+        self._tentative.clear()
         log.debug("%s turn %d interrupted", self.session_id, self._turn)
+
+    def confirm(self, turn: int) -> None:
+        """A tentative turn is sure now: what waits for it goes on."""
+        if sure := self._tentative.pop(turn, None):
+            sure.set()
+
+    def is_tentative(self, turn: int | None) -> bool:
+        """Whether a turn waits to be confirmed."""
+        return turn in self._tentative
+
+    async def confirmed(self, turn: int | None) -> None:
+        """Wait until a turn is sure. Who waits for one that is given up is cancelled, as a handler of it."""
+        if turn is not None and (sure := self._tentative.get(turn)):
+            await sure.wait()
 
     def timings(self, turn: int) -> Mapping[str, float]:
         """Loop time of each node's first output in a turn."""

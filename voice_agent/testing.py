@@ -81,13 +81,29 @@ class FakeSession:
     interrupts: list[int] = field(default_factory=list)
     """The turn numbers at which the extension interrupted."""
     closed_because: str = ""
+    tentative: dict[int, asyncio.Event] = field(default_factory=dict)
+    """Turns that wait to be confirmed."""
 
-    def begin_turn(self) -> int:
+    def begin_turn(self, tentative: bool = False) -> int:
         self.turn += 1
+        if tentative:
+            self.tentative[self.turn] = asyncio.Event()
         return self.turn
+
+    def confirm(self, turn: int) -> None:
+        if sure := self.tentative.pop(turn, None):
+            sure.set()
+
+    def is_tentative(self, turn: int | None) -> bool:
+        return turn in self.tentative
+
+    async def confirmed(self, turn: int | None) -> None:
+        if turn is not None and (sure := self.tentative.get(turn)):
+            await sure.wait()
 
     def interrupt(self) -> None:
         self.interrupts.append(self.turn)
+        self.tentative.clear()
 
     def timings(self, turn: int) -> Mapping[str, float]:
         return {}

@@ -251,6 +251,59 @@ def test_the_node_that_interrupts_is_not_cut_itself() -> None:
     run(main())
 
 
+def test_what_a_node_may_not_do_yet_waits_until_the_turn_is_sure() -> None:
+    async def main() -> None:
+        effects: list[str] = []
+
+        async def act(message: Message, emit: Emit) -> None:
+            assert isinstance(message, Prompt)
+            await session.confirmed(message.turn)
+            effects.append(message.text)
+
+        mouth, node = Mouth(), Ear(act)
+        session = session_of(("mouth", "prompt", "node"), mouth=mouth, node=node)
+        async with running(session):
+            sure = await mouth.ask("sure from the start")
+            maybe = session.begin_turn(tentative=True)
+            await (await mouth.ready)("prompt", Prompt("maybe", turn=maybe))
+            await asyncio.sleep(10)
+            assert effects == ["sure from the start"]
+            assert (session.is_tentative(sure), session.is_tentative(maybe)) == (False, True)
+            session.confirm(maybe)
+            await node.wait(2)
+            assert effects == ["sure from the start", "maybe"]
+            assert not session.is_tentative(maybe)
+
+    run(main())
+
+
+def test_a_tentative_turn_that_is_given_up_never_has_an_effect() -> None:
+    async def main() -> None:
+        effects: list[str] = []
+        tentative_in_flush: list[bool] = []
+
+        async def act(message: Message, emit: Emit) -> None:
+            assert isinstance(message, Prompt)
+            await session.confirmed(message.turn)
+            effects.append(message.text)
+
+        mouth, node = Mouth(), Ear(act)
+        session = session_of(("mouth", "prompt", "node"), mouth=mouth, node=node)
+        async with running(session):
+            maybe = session.begin_turn(tentative=True)
+            node.flush = lambda: tentative_in_flush.append(session.is_tentative(maybe))  # type: ignore[method-assign]
+            await (await mouth.ready)("prompt", Prompt("maybe", turn=maybe))
+            await asyncio.sleep(1)
+            session.interrupt()
+            session.confirm(maybe)  # too late: it stays given up
+            await asyncio.sleep(10)
+            assert effects == []
+            assert tentative_in_flush == [True], "a node can tell that it has to take something back"
+            assert not session.is_tentative(maybe)
+
+    run(main())
+
+
 def test_what_a_thread_says_after_the_interrupt_is_refused() -> None:
     """A node that does not let itself be cancelled: its late words carry an old number."""
     release = threading.Event()
