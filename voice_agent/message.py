@@ -75,8 +75,18 @@ class SpeechStarted(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechPaused(Message):
+    """The VAD hears the first silence: the voice may have ended. If it goes on, nothing takes this back;
+    there is simply no SpeechEnded."""
+
+    kind: ClassVar[Kind] = "cmd"
+    time_s: float
+    """Audio time just after the last voiced sample."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechEnded(Message):
-    """The VAD hears the voice no more: a first hint of an end, soon after it, not yet the end of a turn."""
+    """The VAD hears the voice no more: it has paused for long enough, which need not be the end of a turn."""
 
     kind: ClassVar[Kind] = "cmd"
     time_s: float
@@ -146,8 +156,8 @@ class TurnEnded(Message):
 class Nudge(Message):
     """The agent shall speak though the caller has not ended a turn. Carries the turn that it opens."""
 
-    why: Literal["idle", "hold", "monologue"]
-    """The caller has long said nothing; has long kept the agent waiting; has spoken for too long."""
+    why: Literal["idle", "hold"]
+    """The caller has long said nothing, or has long kept the agent waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +266,8 @@ class Heard(Message):
     final: bool = False
     interrupted: bool = False
     """With `final`: the caller spoke over it, so `text` is only its beginning."""
+    protected: bool = False
+    """What is being played just now may not be interrupted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,4 +47,14 @@ SENT_LOSS = Histogram(
     "Share of the agent's packets lost, by the caller's RTCP reports, once a second",
     buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
 )
+SPECULATIONS = Counter(
+    "voice_agent_speculations_total",
+    "Answers prepared before their turn was sure: used, or given up; none: turns that ended without",
+    ["fate"],
+)
+SPECULATION_SAVED = Histogram(
+    "voice_agent_speculation_saved_seconds",
+    "Of the caller's time: from an answer's preparation to the end of its turn",
+    buckets=SECONDS,
+)
 INTERRUPTIONS = Counter("voice_agent_interruptions_total", "Replies that the caller spoke over")

@@ -89,6 +89,10 @@ class Toolbox:
         ]
         """As the API's `tools` field."""
 
+    def changes(self, call: ToolCall) -> bool:
+        """Whether a call does more than look something up."""
+        return call.name in self._tools and self._tools[call.name].changes
+
     async def call(self, call: ToolCall, context: Mapping[str, str]) -> str:
         """Carry out a call in a thread; gives JSON for the model. Whatever is wrong is told to the model,
         which can correct its call, or tell the caller. `context` is what `Database.run` takes.

@@ -60,7 +60,7 @@ class FastLlm(Extension):
         else:
             heard = next((line.text for line in reversed(message.history) if line.role == "assistant"), "")
             work = dialogue.reply(self._state, message.text, heard)
-        reply = await self._carry_out(work, dialogue.language)
+        reply = await self._carry_out(work, message, dialogue.language)
         self._state = reply.state
         await emit("expecting", Expecting(dialogue.expects(reply.state)))
         if reply.declined:
@@ -80,11 +80,17 @@ class FastLlm(Extension):
             self._before = self._state
         self._answered = prompt
 
-    async def _carry_out(self, work: Work, language: str) -> Reply:
-        """Run the dialogue, doing its queries in a thread."""
+    def flush(self) -> None:
+        if self.session.is_tentative(self._answered.turn):  # the caller had not ended: it was never asked
+            self._state, self._answered = self._before, Prompt("")
+
+    async def _carry_out(self, work: Work, prompt: Prompt, language: str) -> Reply:
+        """Run the dialogue, doing its queries in a thread; what changes anything waits for a sure turn."""
         try:
             query = next(work)
             while True:
+                if self._vertical.tool(query.tool).changes:
+                    await self.session.confirmed(prompt.turn)
                 query = work.send(await asyncio.to_thread(self._run_query, query, language))
         except StopIteration as end:
             reply: Reply = end.value

@@ -179,6 +179,8 @@ class OpenAiLlm(Extension):
         """The model's own message with its calls, and one message with the result of each."""
         language = self._vertical.speaks(prompt.language) if self._vertical else prompt.language
         context = {"session": self.session.session_id, "language": language, "topic": prompt.text}
+        if any(self._tools.changes(call) for call in calls):
+            await self.session.confirmed(prompt.turn)
         asked = {"role": "assistant", "content": text or None, "tool_calls": [c.as_request() for c in calls]}
         results = [
             {"role": "tool", "tool_call_id": call.id, "content": await self._tools.call(call, context)}

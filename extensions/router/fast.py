@@ -21,8 +21,8 @@ from voice_agent.message import (
     Declined,
     Failed,
     Heard,
-    Hold,
     Message,
+    Nudge,
     Prompt,
     Route,
     Text,
@@ -33,8 +33,6 @@ from voice_agent.spoken import CJK, join
 
 MAX_MISHEARD = 3
 """After so many turns in a row that were not understood a callback is offered."""
-WAIT_PROBABILITY = 0.5
-"""Falling silent when nobody asked for it is worse than answering too early."""
 MARK_OF_INTERRUPTION = "—"
 LETTER = re.compile(r"[^\W\d_]")
 
@@ -65,8 +63,8 @@ class FastRouter(Extension):
     history_lines: Annotated[int, Field(ge=2, le=1000)] = 20
     """So many lines of the conversation go to a model, the latest; older ones are forgotten."""
 
-    inputs = (CallStarted, TurnEnded, Heard, Declined, Failed)
-    outputs = {"fast": Prompt, "large": Prompt, "text": Text, "route": Route, "hold": Hold}
+    inputs = (CallStarted, TurnEnded, Nudge, Heard, Declined, Failed)
+    outputs = {"fast": Prompt, "large": Prompt, "text": Text, "route": Route}
 
     def prepare(self) -> None:
         try:
@@ -80,7 +78,9 @@ class FastRouter(Extension):
         self._language = self._vertical.speaks(self.session.language)
         self._lines: dict[int, Line] = {}
         self._misheard = 0
-        self._holding = False
+        """Turns in a row that were not understood."""
+        self._misheard_before = 0
+        """The same before the latest turn."""
 
     async def handle(self, message: Message, emit: Emit) -> None:
         match message:
@@ -88,12 +88,19 @@ class FastRouter(Extension):
                 await self._greet(message, emit)
             case TurnEnded():
                 await self._turn_ended(message, emit)
+            case Nudge():
+                await self._nudge(message, emit)
             case Heard():
                 self._heard(message)
             case Declined():
                 await self._declined(message, emit)
             case Failed(turn=int(turn)):
                 await self._failed(message, turn, emit)
+
+    def flush(self) -> None:
+        for turn in [turn for turn in self._lines if self.session.is_tentative(turn)]:
+            del self._lines[turn]  # the caller had not ended: it was none
+            self._misheard = self._misheard_before
 
     # --- a turn ---
 
@@ -108,20 +115,19 @@ class FastRouter(Extension):
         self._language = self._language_of(message)
         line = self._line(message.turn)
         line.user = text if understood else ""
+        self._misheard_before = self._misheard
         self._misheard = 0 if understood else self._misheard + 1
-        if self._holding and self._misheard == 1:  # a cough, or somebody else in the room
-            await emit("text", Text("", self._language, final=True))
-            return
-        was_holding, self._holding = self._holding, understood and self._asks_to_wait(text)
-        if was_holding:
-            await emit("hold", Hold(on=False))
-        if self._holding:
+        if message.hold:
             await self._say(self._phrases.wait, "asked to wait", emit)
-            await emit("hold", Hold(on=True))
         elif understood:
             await self._ask("fast", text, message.turn, "first choice", emit)
         else:
             await self._not_understood(message, emit)
+
+    async def _nudge(self, message: Nudge, emit: Emit) -> None:
+        on_hold = message.why == "hold"
+        phrase = self._phrases.still_waiting if on_hold else self._phrases.still_there
+        await self._say(phrase, "a long wait" if on_hold else "a long silence", emit)
 
     async def _not_understood(self, message: TurnEnded, emit: Emit) -> None:
         assert message.turn is not None
@@ -182,10 +188,6 @@ class FastRouter(Extension):
     @property
     def _phrases(self) -> Phrases:
         return self._vertical.phrases[self._language]
-
-    def _asks_to_wait(self, text: str) -> bool:
-        guess = intent_model(self.vertical, self._language).classify(text)
-        return self._vertical.intent(guess.intent).control == "wait" and guess.probability >= WAIT_PROBABILITY
 
     def _language_of(self, message: TurnEnded) -> str:
         """By the script, else what the recogniser says, else as before."""

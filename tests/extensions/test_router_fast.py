@@ -1,8 +1,9 @@
 """Whole dialogues as text: a caller, the router, the small model and, in some, a large one."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -10,7 +11,7 @@ from extensions.llm.fast import FastLlm
 from extensions.router.fast import FastRouter
 from voice_agent.errors import TurnError
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import CallStarted, Heard, Hold, Message, Prompt, Route, Text, TurnEnded, Utterance
+from voice_agent.message import CallStarted, Heard, Message, Nudge, Prompt, Route, Text, TurnEnded, Utterance
 from voice_agent.session import Session
 from voice_agent.testing import Wiring, collect, run
 
@@ -29,20 +30,24 @@ class Say:
     confidence: float = 1.0
     hears: int | None = None
     """Characters of the answer until the caller speaks again; None for all of it."""
+    hold: bool = False
+    """It asks the agent to wait."""
+    given_up: bool = False
+    """The caller had not ended: the turn stays tentative, and is given up."""
 
 
 @dataclass
 class Caller(Extension):
     """Says its lines one after the other, each when the answer to the last has come; then hangs up."""
 
-    lines: list[Say]
+    lines: list[Say | Nudge]
     call_language: str = "en"
     replies: list[str] = field(default_factory=list)
     """The answers, the greeting first."""
     events: list[Message] = field(default_factory=list)
 
-    inputs = (Text, Route, Hold)
-    outputs = {"call_started": CallStarted, "turn_ended": TurnEnded, "heard": Heard}
+    inputs = (Text, Route)
+    outputs = {"call_started": CallStarted, "turn_ended": TurnEnded, "nudge": Nudge, "heard": Heard}
 
     async def start(self) -> None:
         self._text = ""
@@ -53,10 +58,26 @@ class Caller(Extension):
         await emit("call_started", CallStarted(self.call_language, turn=turn))
         await self._listen(turn, None, emit)
         for line in self.lines:
-            turn = self.session.begin_turn()
-            await emit("turn_ended", TurnEnded(line.text, line.language, line.confidence, turn=turn))
-            await self._listen(turn, line.hears, emit)
+            if isinstance(line, Nudge):
+                turn = self.session.begin_turn()
+                await emit("nudge", replace(line, turn=turn))
+                await self._listen(turn, None, emit)
+                continue
+            turn = self.session.begin_turn(tentative=line.given_up)
+            ended = TurnEnded(line.text, line.language, line.confidence, hold=line.hold, turn=turn)
+            await emit("turn_ended", ended)
+            if line.given_up:
+                await self._give_up()
+            else:
+                await self._listen(turn, line.hears, emit)
         self.session.close("done")
+
+    async def _give_up(self) -> None:
+        await asyncio.sleep(0.2)
+        self.session.interrupt()
+        self.replies.append(self._text.strip())
+        self._text = ""
+        self._answered.clear()
 
     async def _listen(self, turn: int, hears: int | None, emit: Emit) -> None:
         async with asyncio.timeout(60):
@@ -112,11 +133,11 @@ class LargeLlm(Extension):
 FAST_LINES = [
     ("caller", "call_started", "router"),
     ("caller", "turn_ended", "router"),
+    ("caller", "nudge", "router"),
     ("caller", "heard", "router"),
     ("router", "fast", "fast"),
     ("router", "text", "caller"),
     ("router", "route", "caller"),
-    ("router", "hold", "caller"),
     ("fast", "text", "caller"),
     ("fast", "declined", "router"),
     ("fast", "failed", "router"),
@@ -125,10 +146,13 @@ LARGE_LINES = [("router", "large", "large"), ("large", "text", "caller"), ("larg
 
 
 def call(
-    *lines: str | Say, language: str = "en", large: LargeLlm | None = None, router: FastRouter | None = None
+    *lines: str | Say | Nudge,
+    language: str = "en",
+    large: LargeLlm | None = None,
+    router: FastRouter | None = None,
 ) -> Caller:
     """A whole call; gives the caller, who knows all that was answered."""
-    caller = Caller([line if isinstance(line, Say) else Say(line) for line in lines], language)
+    caller = Caller([Say(line) if isinstance(line, str) else line for line in lines], language)
     nodes: dict[str, Extension] = {"caller": caller, "router": router or FastRouter(), "fast": FastLlm()}
     if large:
         nodes["large"] = large
@@ -241,21 +265,40 @@ def test_a_good_turn_starts_the_count_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "wait", "ask"),
-    [("en", "hold on a second", "how much is shipping"), ("zh", "等一下", "运费多少")],
+    ("language", "wait", "answer"),
+    [("en", "hold on a second", "Sure, take your time."), ("zh", "等一下", "好的，您慢慢来。")],
 )
-def test_wait(language: str, wait: str, ask: str) -> None:
-    caller = call(wait, Say(""), ask, language=language)
-    kinds = [(type(event), getattr(event, "on", None)) for event in caller.events]
-    assert kinds[2:5] == [(Route, None), (Text, None), (Hold, True)]
-    assert caller.replies[2] == "", "a cough does not end the wait"
-    assert kinds[6:9] == [(Hold, False), (Route, None), (Text, None)]
-    assert caller.replies[3]
+def test_wait(language: str, wait: str, answer: str) -> None:
+    caller = call(Say(wait, hold=True), "yes", language=language)
+    assert caller.replies[1] == answer
+    assert caller.routes[1] == "router"
 
 
-def test_waiting_ends_when_the_caller_is_twice_not_understood() -> None:
-    caller = call("hold on", Say(""), Say(""))
-    assert caller.replies[2] == "" and "understand" in caller.replies[3]
+@pytest.mark.parametrize(("why", "phrase"), [("idle", "still there?"), ("hold", "still here")])
+def test_a_long_silence_is_broken(why: Literal["idle", "hold"], phrase: str) -> None:
+    caller = call(Nudge(why))
+    assert phrase in caller.replies[1]
+
+
+def test_a_turn_that_was_none_leaves_no_trace() -> None:
+    large = LargeLlm()
+    lines = Say("", given_up=True), Say(""), Say("i want to return something", given_up=True), "order 1234"
+    caller = call(*lines, "who won the world cup", large=large)
+    assert caller.replies[2] == call(Say("")).replies[1], "it is the first time that nothing was understood"
+    assert caller.replies[4] == call("order 1234").replies[1], "the flow had not begun"
+    assert "i want to return something" not in [
+        line.text for prompt in large.asked for line in prompt.history
+    ]
+
+
+def test_what_changes_anything_waits_until_the_turn_is_sure() -> None:
+    """The caller had not ended with "yes": nothing was done about the return."""
+    lines = "i want to return order 2345", "it is broken", Say("yes", given_up=True), "no"
+    caller = call(*lines)
+    assert caller.replies[3] == "", "the tentative yes is not answered before it is sure"
+    assert "7 0 0 1" not in "".join(caller.replies)
+    again = call(*lines[:2], "yes")
+    assert "7 0 0 1" in again.replies[-1], "the number of the first return ever"
 
 
 def test_wait_in_a_flow_keeps_the_flow() -> None:

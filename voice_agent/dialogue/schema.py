@@ -25,8 +25,12 @@ class Phrases(Part):
     """What the agent says in one language when no intent and no flow has the word."""
 
     did_not_catch: Annotated[list[NonEmpty], Field(min_length=1)]
-    wait: NonEmpty
-    """Before it falls silent, because the caller asked it to wait."""
+    wait: str
+    """Before it falls silent, because the caller asked it to wait; "" falls silent at once."""
+    still_there: NonEmpty
+    """The caller has said nothing for a long time."""
+    still_waiting: NonEmpty
+    """The caller has kept the agent waiting for a long time."""
     apology: NonEmpty
     """A model or a service failed."""
     callback_offer: NonEmpty
@@ -39,6 +43,31 @@ class Phrases(Part):
     nothing_to_repeat: NonEmpty
     give_up: NonEmpty
     """The flow "callback" itself could not be finished."""
+
+
+class Manners(Part):
+    """How patient the agent is with callers of this trade, and how it takes what they say over its voice."""
+
+    finished_ms: Annotated[int, Field(ge=50, le=5000)] = 220
+    """Silence that ends the turn of a caller who has surely said all."""
+    unfinished_ms: Annotated[int, Field(ge=50, le=30_000)] = 1800
+    """Silence that ends the turn of one who surely has not; interviews want more."""
+    monologue_s: Annotated[float, Field(ge=0)] = 60.0
+    """Who has spoken for so long is answered at the first pause; 0 for never."""
+    idle_s: Annotated[float, Field(ge=0)] = 15.0
+    """After so much silence of both the agent asks whether the caller is there; 0 for never."""
+    remind_s: Annotated[float, Field(ge=0)] = 30.0
+    """On hold, the agent says so often that it is still there; 0 for never."""
+    never_interrupts: dict[str, list[NonEmpty]] = {}
+    """Language to phrases that are signs of listening here, besides the usual ones."""
+    always_interrupts: dict[str, list[NonEmpty]] = {}
+    """Language to phrases that stop the agent at once, besides the usual ones."""
+
+    @model_validator(mode="after")
+    def _is_more_patient_with_the_unfinished(self) -> "Manners":
+        if self.unfinished_ms < self.finished_ms:
+            raise ValueError("'unfinished_ms' must not be less than 'finished_ms'")
+        return self
 
 
 class Slot(Part):
@@ -131,3 +160,8 @@ class Tool(Part):
     """JSON Schema of an object."""
     sql: NonEmpty
     """One statement; takes the parameters as :name, and :session, :language and :topic."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it does more than look something up, and must wait until the caller's turn is sure."""
+        return not self.sql.lstrip().upper().startswith("SELECT")

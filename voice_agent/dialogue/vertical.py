@@ -21,6 +21,7 @@ from voice_agent.dialogue.schema import (
     Flow,
     Intent,
     Localised,
+    Manners,
     NonEmpty,
     Part,
     Phrases,
@@ -55,6 +56,7 @@ class Vertical(Part):
     suggestions: Variants
     """What a caller can try, for the page."""
     phrases: dict[str, Phrases]
+    manners: Manners = Manners()
     out_of_scope: dict[str, list[NonEmpty]] = {}
     """Sentences that are none of this agent's business; they sharpen its "I don't know this"."""
     slots: dict[str, Slot] = {}

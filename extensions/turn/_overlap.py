@@ -1,0 +1,72 @@
+"""What a sound of the caller over the agent's voice means: the second stage of a barge-in.
+
+The first stage is done when this is asked: the agent's voice was turned down at the sound's onset. What is
+left to find out, in a few hundred milliseconds, is whether the caller wants the floor.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from extensions.turn._phrases import Phrases
+
+Verdict = Literal["wait", "pause", "ignore", "yield"]
+"""Not known yet; not known yet, but the agent had better be silent; nothing; the floor is the caller's."""
+UNSURE = 0.35
+"""Words with less confidence are as good as none: a cough often becomes some."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What is known of the sound by now."""
+
+    voiced_s: float
+    """How long it has lasted, or lasted."""
+    ended: bool
+    words: str
+    final: bool
+    """The recogniser has no more to say."""
+    confidence: float = 1.0
+    """Of final words."""
+    below_db: float = 0.0
+    """How much quieter it is than this caller's voice usually is."""
+    asked: bool = False
+    """The agent has just asked something, so that "yes" is an answer."""
+
+
+@dataclass(frozen=True)
+class OverlapJudge:
+    """Durations in seconds of voice since the onset."""
+
+    phrases: Phrases
+    pause_s: float = 0.4
+    """A sound without known words that lasts so long makes the agent silent; most signs of listening are
+    over by then."""
+    words_s: float = 0.25
+    """Interim words of a sound so short are not believed, unless they plainly want the floor."""
+    far_db: float = 9.0
+    """A sound so much quieter than the caller is somebody else's: it must plainly want the floor."""
+    backchannel_s: float = 1.6
+    """Signs of listening that go on for so long are the beginning of a turn."""
+
+    def judge(self, heard: Overlap) -> Verdict:
+        """What to do now."""
+        sure = not heard.final or heard.confidence >= UNSURE
+        kind = self.phrases.kind(heard.words, heard.final) if sure else ""
+        if heard.below_db >= self.far_db:
+            return self._of_somebody_else(heard, kind)
+        if kind == "stop" or (kind and heard.asked and heard.final):
+            return "yield"
+        if kind == "backchannel":
+            if heard.final:
+                return "ignore"
+            return "wait" if heard.voiced_s < self.backchannel_s else "pause"
+        if kind == "words" and (heard.final or heard.voiced_s >= self.words_s):
+            return "yield"
+        if heard.final:
+            return "ignore"
+        return "pause" if heard.voiced_s >= self.pause_s else "wait"
+
+    def _of_somebody_else(self, heard: Overlap, kind: str) -> Verdict:
+        if kind == "stop" and heard.final:
+            return "yield"
+        return "ignore" if heard.final or heard.voiced_s >= self.pause_s else "wait"

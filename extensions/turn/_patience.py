@@ -1,0 +1,83 @@
+"""How long to wait in the caller's silence before it is an answer's turn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from extensions.turn._words import Finish
+from voice_agent.dialogue import slots
+
+Expected = Literal["free", "yes_no", "digits", "letters", "email"]
+TOO_EARLY = 1.25
+"""Each time the caller went on after the agent thought he had ended, it waits so much longer,"""
+IN_TIME = 0.97
+"""and each time it was right, so much less,"""
+SLOWEST = 2.0
+"""but never more than twice as long as at first."""
+SURE, MAYBE_MORE, DICTATING = 0.95, 0.6, 0.3
+"""Probabilities that the caller is done which follow from what was asked."""
+NOTHING_UNDERSTOOD = {"finished": 0.5, "unfinished": 0.5, "wait": 0.0}
+
+
+class Waiting(NamedTuple):
+    """For how long, and for what."""
+
+    seconds: float
+    finished: float
+    """Probability that the caller is done."""
+    hold: bool
+    """He asks the agent to wait."""
+
+
+@dataclass
+class Patience:
+    """The waiting time grows by the same factor with each step of doubt: from `least_s` where the caller is
+    surely done to `most_s` where he surely is not."""
+
+    finish: Callable[[str, str], Finish]
+    """Of a text and its language, "" where that is not known."""
+    least_s: float
+    most_s: float
+    hold_probability: float = 0.5
+    expected: Expected = "free"
+    """What the agent has asked for last."""
+    digits: int = 0
+    """How many digits it asked for; 0 where any number will do."""
+    pace: float = 1.0
+    """How much more time than others this caller takes, 1..2."""
+    _judged: tuple[tuple[str, str, Expected, int], Waiting] | None = field(default=None, repr=False)
+
+    def wait(self, text: str, language: str) -> Waiting:
+        """After this text."""
+        key = (text, language, self.expected, self.digits)
+        if self._judged is None or self._judged[0] != key:
+            self._judged = key, self._judge(text, language)
+        seconds, finished, hold = self._judged[1]
+        return Waiting(min(self.most_s, seconds * self.pace), finished, hold)
+
+    def went_on(self) -> None:
+        """The caller had not ended when the agent thought so."""
+        self.pace = min(SLOWEST, self.pace * TOO_EARLY)
+
+    def was_right(self) -> None:
+        """The caller had ended."""
+        self.pace = max(1.0, self.pace * IN_TIME)
+
+    def _judge(self, text: str, language: str) -> Waiting:
+        known = self.finish(text, language).probabilities if text else NOTHING_UNDERSTOOD
+        hold = known["wait"] >= self.hold_probability
+        done = 1.0 if hold else _with_expectation(1 - known["unfinished"], text, self.expected, self.digits)
+        return Waiting(self.least_s * (self.most_s / self.least_s) ** (1 - done), done, hold)
+
+
+def _with_expectation(done: float, text: str, expected: Expected, digits: int) -> float:
+    """A short answer to a yes-or-no question is whole. Who dictates pauses between groups: only a number of
+    the right length is surely an end."""
+    if expected == "yes_no" and slots.yes_no(text) is not None:
+        return max(done, SURE)
+    if expected in ("digits", "letters", "email"):
+        said = max(map(len, slots.digit_runs(text)), default=0)
+        if expected == "digits" and digits and said:
+            return max(done, SURE) if said >= digits else min(done, DICTATING)
+        return min(done, MAYBE_MORE)
+    return done

@@ -1,0 +1,122 @@
+"""What the caller has said since a turn began: its stretches of voice, its words, and the silence since."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from voice_agent.audio import FRAME_S
+from voice_agent.message import AudioFrame, SpeechEnded, SpeechStarted, Transcript
+from voice_agent.spoken import join
+
+LONG_GAP_S = 0.2
+"""In so much lost sound the caller may have gone on: silence from before it counts no more."""
+PAUSE_S = 0.3
+"""A VAD tells of an end at most so long after the first silence, or there was none."""
+
+
+@dataclass
+class Said:
+    """One or more stretches of speech. All times are audio times."""
+
+    began_s: float
+    since_s: float
+    """When the latest stretch began."""
+    level_db: float = 0.0
+    """Of the latest stretch's beginning; 0 where the VAD does not tell."""
+    speaking: bool = True
+    paused_s: float | None = None
+    """Since when a silence is heard that the VAD does not yet take for an end."""
+    ended_s: float | None = None
+    """When the latest stretch ended; None while the first goes on."""
+    text: str = ""
+    """The final transcripts, joined."""
+    interim: str = ""
+    """What is understood so far of the stretch that has no final transcript."""
+    understood_s: float = 0.0
+    """Up to when the latest transcript has heard."""
+    language: str = ""
+    confidence: float = 1.0
+    """That of the least sure part."""
+    voiced_s: float = 0.0
+    """Of the stretches that are over."""
+    awaited: set[float] = field(default_factory=set)
+    """Ends of stretches whose final transcript has not come."""
+    _gaps_s: set[float] = field(default_factory=set)
+    """Times of the frames since the latest stretch began whose sound has not come."""
+
+    @classmethod
+    def begin(cls, onset: SpeechStarted) -> "Said":
+        """The first stretch begins."""
+        return cls(onset.time_s, onset.time_s, onset.level_db)
+
+    @property
+    def words(self) -> str:
+        """All that is understood so far."""
+        return join(self.text, self.interim)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was spoken has been understood, as far as it can be."""
+        return not self.speaking and not self.awaited
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether the words hold all that was spoken before the silence under way."""
+        silent_from = self.paused_s if self.speaking else self.ended_s
+        return silent_from is not None and self.understood_s >= silent_from - FRAME_S
+
+    def voiced_until(self, now_s: float) -> float:
+        """Seconds of voice so far."""
+        return self.voiced_s + (max(0.0, now_s - self.since_s) if self.speaking else 0.0)
+
+    def was_no_pause(self, now_s: float) -> bool:
+        """Whether the silence that was heard has passed without an end: the voice went on. Told once."""
+        went_on = self.speaking and self.paused_s is not None and now_s - self.paused_s > PAUSE_S
+        if went_on:
+            self.paused_s = None
+        return went_on
+
+    def go_on(self, onset: SpeechStarted) -> None:
+        """Another stretch of the same turn begins."""
+        self.since_s, self.level_db = onset.time_s, onset.level_db
+        self.speaking, self.paused_s = True, None
+        self._gaps_s.clear()
+
+    def end(self, message: SpeechEnded) -> None:
+        """The stretch under way has ended."""
+        self.speaking, self.paused_s = False, None
+        self.ended_s = message.time_s
+        self.voiced_s += max(0.0, message.time_s - self.since_s)
+        self.awaited.add(message.time_s)
+
+    def understand(self, transcript: Transcript) -> None:
+        """Take what the recogniser has to say."""
+        self.understood_s = transcript.end_s
+        if not transcript.final:
+            self.interim = transcript.text
+            return
+        self.awaited.discard(transcript.end_s)
+        self.interim = ""
+        if transcript.text:
+            self.confidence = min(self.confidence, transcript.confidence)
+            self.language = transcript.language or self.language
+            self.text = join(self.text, transcript.text)
+
+    def hear(self, frame: AudioFrame) -> None:
+        """Note where sound is missing, and where it has come after all."""
+        if frame.gap:
+            self._gaps_s.add(frame.time_s)
+        else:
+            self._gaps_s.discard(frame.time_s)
+
+    def silence_s(self, now_s: float) -> float:
+        """Silence heard since the last voice: neither a stalled network nor lost sound is taken for it."""
+        if self.ended_s is None or self.speaking:
+            return 0.0
+        lost = _between(self._gaps_s, self.ended_s, now_s)
+        if len(lost) * FRAME_S >= LONG_GAP_S:
+            return now_s - max(lost) - FRAME_S
+        return now_s - self.ended_s - len(lost) * FRAME_S
+
+
+def _between(times_s: Iterable[float], start_s: float, end_s: float) -> list[float]:
+    return [time_s for time_s in times_s if start_s <= time_s < end_s]
