@@ -28,6 +28,7 @@ from voice_agent.message import (
     Heard,
     Hold,
     Message,
+    Playback,
     PlayedFrame,
     Route,
     Samples,
@@ -75,7 +76,7 @@ class WebRtcClient(Extension):
 
     inputs = (
         SpeechStarted, SpeechEnded, Transcript, TurnStarted, TurnEnded,
-        Clause, Speech, Route, Hold, Failed,
+        Clause, Speech, Playback, Route, Hold, Failed,
     )  # fmt: skip
     outputs = {
         "call_started": CallStarted, "pcm_frame": AudioFrame, "played_frame": PlayedFrame,
@@ -158,20 +159,28 @@ class WebRtcClient(Extension):
         self.session.close(f"the caller was away for {self.reconnect_grace_s:g} s")
 
     async def handle(self, message: Message, emit: Emit) -> None:
+        tentative = self.session.is_tentative(message.turn)
+        await self.session.confirmed(message.turn)  # before that nothing is told or played
         match message:
             case Speech(turn=int(turn)):
                 self._playout.push(message)
                 if message.final:
                     self._send(self._conversation.replies.generated(turn))
+            case Playback() if message.mode != self._playout.mode:
+                self._playout.set_mode(message.mode)
+                self._send(self._conversation.playback(message.mode))
             case TurnStarted():
                 pass  # the cut was told by flush
             case _:
-                self._latency.on_message(message, asyncio.get_running_loop().time(), self._time_s)
+                now = asyncio.get_running_loop().time()
+                self._latency.on_message(message, now, self._time_s, tentative)
                 self._send(self._conversation.on_message(message))
 
     def flush(self) -> None:
         replies = self._conversation.replies
         playing, played_ms = self._playout.playing, round(self._playout.played_s * 1000)
+        if self._playout.mode != "full":  # a cut ends it
+            self._send(self._conversation.playback("full"))
         self._playout.cut()
         self._tell_progress()
         for turn in replies.open_turns():

@@ -186,6 +186,11 @@ def test_holding_is_told(conversation: Conversation) -> None:
     assert feed(conversation, Hold(True))[0]["on"] is True
 
 
+def test_the_way_the_voice_is_played_is_told(conversation: Conversation) -> None:
+    told = conversation.playback("ducked")[0]
+    assert (told["type"], told["mode"]) == ("voice_agent.playback", "ducked")
+
+
 class TestCommands:
     def test_a_typed_item_is_answered_when_a_response_is_asked_for(self, conversation: Conversation) -> None:
         commands = Commands(conversation)
