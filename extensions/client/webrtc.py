@@ -93,7 +93,7 @@ class WebRtcClient(Extension):
         self._ticks = 0
         self._playout = Playout()
         self._conversation = Conversation(self.session.language, self.model)
-        self._commands = Commands(self._conversation)
+        self._commands = Commands(self._conversation, self._playout.log)
         self._latency = LatencyMeter()
         self._first_slot: int | None = None
         """The slot of the first frame that was handed on, which is at audio time 0."""
@@ -272,8 +272,11 @@ class WebRtcClient(Extension):
         for heard in self._playout.progress():
             if not heard.text and not heard.final:
                 self._first_sample(heard.reply)
-            self._out.put_nowait(("heard", heard))
-            self._send(self._conversation.on_message(heard))
+            self._tell_heard(heard)
+
+    def _tell_heard(self, heard: Heard) -> None:
+        self._out.put_nowait(("heard", heard))
+        self._send(self._conversation.on_message(heard))
 
     def _command(self, text: str) -> None:
         result = self._commands.receive(text)
@@ -282,6 +285,8 @@ class WebRtcClient(Extension):
             self.session.interrupt()
         if result.language:
             self.session.language = result.language
+        if result.truncated:
+            self._tell_heard(result.truncated)
         if result.typed:
             self._out.put_nowait(("typed", Typed(result.typed)))
 

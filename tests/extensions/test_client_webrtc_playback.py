@@ -1,6 +1,7 @@
 """How the agent's voice is played, and what waits until a turn is confirmed: on the virtual clock."""
 
 import asyncio
+import json
 from typing import Any
 
 import numpy as np
@@ -150,5 +151,24 @@ def test_what_worked_before_the_confirmation_is_beside_the_stages() -> None:
             assert abs(sum(stages.values()) - told["voice_to_voice_ms"]) < 0.5
             assert stages["tts"] == round((tentative_s + 0.4 - confirmed_s) * 1000, 1)
             assert overlapped == {"stt": 60.0, "router": 10.0, "fast": 140.0}
+
+    run(main())
+
+
+def test_a_client_that_played_less_corrects_the_history() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            line.client._conversation.replies.begin(1)
+            await speak(line, 2.9)
+            line.client.flush()
+            await line.pass_time(0.02)
+            assert line.out.of(Heard)[-1] == Heard(1, "One two three", final=True, interrupted=True)
+            item_id = line.peer.of("conversation.item.truncated")[-1]["item_id"]
+            event = {"type": "conversation.item.truncate", "item_id": item_id, "content_index": 0}
+            line.client._command(json.dumps({**event, "audio_end_ms": 1600}))
+            await line.pass_time(0.02)
+            assert line.peer.of("conversation.item.truncated")[-1]["audio_end_ms"] == 1600
+            assert line.out.of(Heard)[-1] == Heard(1, "One two", final=True, interrupted=True)
+            assert line.peer.of("voice_agent.heard")[-1]["text"] == "One two"
 
     run(main())
