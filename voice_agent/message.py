@@ -13,6 +13,7 @@ import numpy.typing as npt
 Kind = Literal["cmd", "data", "audio_frame", "video_frame"]
 Samples = npt.NDArray[np.int16]
 """Mono sound at 16 kHz, shape (n,)."""
+PlaybackMode = Literal["full", "ducked", "paused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class Playback(Message):
     """How the agent's voice is played from now on, while it is not sure what a sound of the caller means."""
 
     kind: ClassVar[Kind] = "cmd"
-    mode: Literal["full", "ducked", "paused"]
+    mode: PlaybackMode
     """Ducked is at least 12 dB down; paused is silence. "full" goes on where it stopped, at a word."""
 
 

@@ -14,7 +14,16 @@ from voice_agent import audio
 from voice_agent.audio import FRAME, FRAME_S
 from voice_agent.extension import Emit, Extension
 from voice_agent.media.playout import Playout
-from voice_agent.message import AudioFrame, CallStarted, Heard, Message, PlayedFrame, Samples, Speech
+from voice_agent.message import (
+    AudioFrame,
+    CallStarted,
+    Heard,
+    Message,
+    Playback,
+    PlayedFrame,
+    Samples,
+    Speech,
+)
 
 
 @dataclass
@@ -32,7 +41,7 @@ class WavClient(Extension):
     after_reply_s: Annotated[float, Field(ge=0, le=600)] = 3.0
     """The same once a reply has been heard after the recording's end."""
 
-    inputs = (Speech,)
+    inputs = (Speech, Playback)
     outputs = {
         "call_started": CallStarted, "pcm_frame": AudioFrame, "played_frame": PlayedFrame, "heard": Heard,
     }  # fmt: skip
@@ -73,8 +82,12 @@ class WavClient(Extension):
         self.session.close("the recording is over")
 
     async def handle(self, message: Message, emit: Emit) -> None:
-        assert isinstance(message, Speech)
-        self._playout.push(message)
+        await self.session.confirmed(message.turn)
+        match message:
+            case Speech():
+                self._playout.push(message)
+            case Playback():
+                self._playout.set_mode(message.mode)
 
     def flush(self) -> None:
         self._playout.cut()

@@ -28,6 +28,7 @@ from voice_agent.message import (
     Heard,
     Hold,
     Message,
+    Playback,
     PlayedFrame,
     Route,
     Samples,
@@ -75,7 +76,7 @@ class WebRtcClient(Extension):
 
     inputs = (
         SpeechStarted, SpeechEnded, Transcript, TurnStarted, TurnEnded,
-        Clause, Speech, Route, Hold, Failed,
+        Clause, Speech, Playback, Route, Hold, Failed,
     )  # fmt: skip
     outputs = {
         "call_started": CallStarted, "pcm_frame": AudioFrame, "played_frame": PlayedFrame,
@@ -92,7 +93,7 @@ class WebRtcClient(Extension):
         self._ticks = 0
         self._playout = Playout()
         self._conversation = Conversation(self.session.language, self.model)
-        self._commands = Commands(self._conversation)
+        self._commands = Commands(self._conversation, self._playout.log)
         self._latency = LatencyMeter()
         self._first_slot: int | None = None
         """The slot of the first frame that was handed on, which is at audio time 0."""
@@ -158,20 +159,28 @@ class WebRtcClient(Extension):
         self.session.close(f"the caller was away for {self.reconnect_grace_s:g} s")
 
     async def handle(self, message: Message, emit: Emit) -> None:
+        tentative = self.session.is_tentative(message.turn)
+        await self.session.confirmed(message.turn)  # before that nothing is told or played
         match message:
             case Speech(turn=int(turn)):
                 self._playout.push(message)
                 if message.final:
                     self._send(self._conversation.replies.generated(turn))
+            case Playback() if message.mode != self._playout.mode:
+                self._playout.set_mode(message.mode)
+                self._send(self._conversation.playback(message.mode))
             case TurnStarted():
                 pass  # the cut was told by flush
             case _:
-                self._latency.on_message(message, asyncio.get_running_loop().time(), self._time_s)
+                now = asyncio.get_running_loop().time()
+                self._latency.on_message(message, now, self._time_s, tentative)
                 self._send(self._conversation.on_message(message))
 
     def flush(self) -> None:
         replies = self._conversation.replies
         playing, played_ms = self._playout.playing, round(self._playout.played_s * 1000)
+        if self._playout.mode != "full":  # a cut ends it
+            self._send(self._conversation.playback("full"))
         self._playout.cut()
         self._tell_progress()
         for turn in replies.open_turns():
@@ -263,8 +272,11 @@ class WebRtcClient(Extension):
         for heard in self._playout.progress():
             if not heard.text and not heard.final:
                 self._first_sample(heard.reply)
-            self._out.put_nowait(("heard", heard))
-            self._send(self._conversation.on_message(heard))
+            self._tell_heard(heard)
+
+    def _tell_heard(self, heard: Heard) -> None:
+        self._out.put_nowait(("heard", heard))
+        self._send(self._conversation.on_message(heard))
 
     def _command(self, text: str) -> None:
         result = self._commands.receive(text)
@@ -273,6 +285,8 @@ class WebRtcClient(Extension):
             self.session.interrupt()
         if result.language:
             self.session.language = result.language
+        if result.truncated:
+            self._tell_heard(result.truncated)
         if result.typed:
             self._out.put_nowait(("typed", Typed(result.typed)))
 

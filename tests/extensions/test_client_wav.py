@@ -23,6 +23,8 @@ from voice_agent.message import (
     CallStarted,
     Heard,
     Message,
+    Playback,
+    PlaybackMode,
     PlayedFrame,
     Samples,
     Speech,
@@ -40,10 +42,14 @@ class Agent(Extension):
     """Greets with HELLO, says it again at `answer_s`, and interrupts itself at `interrupt_s`."""
 
     answer_s: float = 1e9
+    confirm_s: float | None = None
+    """When the turn of that answer is confirmed; None if it is sure from the start."""
     interrupt_s: float = 1e9
+    playback: dict[float, PlaybackMode] = field(default_factory=dict)
+    """How its voice is to be played, by time."""
 
     inputs = (CallStarted, AudioFrame, PlayedFrame, Heard)
-    outputs = {"pcm_frame": Speech}
+    outputs = {"pcm_frame": Speech, "playback": Playback}
 
     async def start(self) -> None:
         self.started: list[CallStarted] = []
@@ -65,8 +71,12 @@ class Agent(Extension):
             if abs(message.time_s - self.interrupt_s) < FRAME_S / 2:
                 self.session.interrupt()
             if abs(message.time_s - self.answer_s) < FRAME_S / 2:
-                again = Speech(HELLO.samples, HELLO.text, HELLO.words, True, turn=self.session.begin_turn())
-                await emit("pcm_frame", again)
+                turn = self.session.begin_turn(tentative=self.confirm_s is not None)
+                await emit("pcm_frame", Speech(HELLO.samples, HELLO.text, HELLO.words, True, turn=turn))
+            if self.confirm_s is not None and abs(message.time_s - self.confirm_s) < FRAME_S / 2:
+                self.session.confirm(2)
+            if mode := self.playback.get(round(message.time_s, 2)):
+                await emit("playback", Playback(mode))
 
 
 @dataclass
@@ -85,7 +95,9 @@ def call(path: Path, agent: Agent | None = None, **config: object) -> Call:
     async def main() -> Call:
         client = WavClient(str(path), **config)  # type: ignore[arg-type]
         lines = [(port, "agent") for port in client.outputs]
-        edges = [("client", port, dest) for port, dest in lines] + [("agent", "pcm_frame", "client")]
+        edges = [("client", port, dest) for port, dest in lines] + [
+            ("agent", port, "client") for port in agent.outputs
+        ]
         session = Session(Wiring({"client": client, "agent": agent}, edges), language="zh")
         began = asyncio.get_running_loop().time()
         await session.start()
@@ -183,6 +195,29 @@ def test_a_file_that_is_no_sound_is_known_before_the_call(tmp_path: Path) -> Non
     for path in (tmp_path / "x.wav", tmp_path / "none.wav"):
         with pytest.raises(InputError, match="expected a sound file"):
             WavClient(str(path)).prepare()
+
+
+def test_a_pause_goes_on_at_a_word_and_ducking_can_be_heard(caller: Path, tmp_path: Path) -> None:
+    out = tmp_path / "call.wav"
+    over = call(caller, Agent(playback={0.7: "paused", 1.5: "full", 1.7: "ducked"}), tail_s=1, out=str(out))
+    assert over.heard == [Heard(1, ""), Heard(1, "Hello"), Heard(1, "Hello there."), over.heard[-1]]
+    assert over.heard[-1] == Heard(1, "Hello there.", final=True)
+    _, right = read_stereo(out)
+    begin_s = np.flatnonzero(right)[0] / SAMPLE_RATE
+
+    def level_db(start_s: float, end_s: float) -> float:
+        start, end = (round((begin_s + time_s) * SAMPLE_RATE) for time_s in (start_s, end_s))
+        return audio.level_db(right[start:end])
+
+    assert level_db(0.74, 1.48) == audio.SILENCE_DB
+    assert level_db(1.54, 1.68) == pytest.approx(-20, abs=0.5)
+    assert level_db(1.76, 1.98) == pytest.approx(-35, abs=0.5)
+    assert level_db(2.04, 2.5) == audio.SILENCE_DB, "half a second of it was left"
+
+
+def test_a_tentative_answer_is_heard_when_it_is_confirmed(caller: Path) -> None:
+    told = call(caller, Agent(answer_s=2.5, confirm_s=3.0), tail_s=4).agent.heard
+    assert [round(time, 1) for time, heard in told if heard.reply == 2 and not heard.text] == [3.0]
 
 
 @dataclass

@@ -201,7 +201,7 @@ def commands() -> list[bytes]:
         {"type": "session.update", "session": language},
         {"type": "response.cancel"},
         {"type": "output_audio_buffer.clear"},
-        {"type": "conversation.item.truncate", "audio_end_ms": 1},
+        {"type": "conversation.item.truncate", "item_id": "item_9", "content_index": 0, "audio_end_ms": 500},
         {"type": "nonsense", "event_id": "2"},
     ]
     return [*_lines(events), "\n".join(map(json.dumps, events)).encode()]

@@ -37,10 +37,12 @@ from voice_agent.http import bodies
 from voice_agent.http.refusal import CallRefused
 from voice_agent.media import aiortc_guards, red, rtp
 from voice_agent.media.aiortc_private import Reception
+from voice_agent.media.heard_log import HeardLog
 from voice_agent.media.peer import Peer
 from voice_agent.media.receive import MOST_MISSED, MOST_WAITING, ReceivePath
 from voice_agent.media.rtp_link import RtpLink
 from voice_agent.media.send import PayloadTypes
+from voice_agent.message import Heard
 from voice_agent.network import candidates
 from voice_agent.realtime.commands import Commands
 from voice_agent.realtime.conversation import Conversation
@@ -377,7 +379,11 @@ def body(data: bytes) -> None:
 def command(data: bytes) -> None:
     """Events of a client, one a line."""
     conversation = Conversation("en", "voice-agent")
-    commands = Commands(conversation)
+    log = HeardLog()
+    conversation.replies.begin(1)
+    conversation.replies._replies[1].item_id = "item_9"
+    log.note(Heard(1, "Hello there.", final=True), 900)
+    commands = Commands(conversation, log)
     for line in data.decode("utf-8", "replace").splitlines():
         outcome = commands.receive(line)
         told = "".join(json.dumps(event, ensure_ascii=False) for event in outcome.events).encode()

@@ -1,11 +1,13 @@
 """The events of a call: their order, and that the `openai` package's own types take every one of them."""
 
+import json
 from typing import Any
 
 import pytest
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
+from voice_agent.media.heard_log import HeardLog
 from voice_agent.message import (
     Clause,
     Failed,
@@ -186,9 +188,20 @@ def test_holding_is_told(conversation: Conversation) -> None:
     assert feed(conversation, Hold(True))[0]["on"] is True
 
 
+def test_the_way_the_voice_is_played_is_told(conversation: Conversation) -> None:
+    told = conversation.playback("ducked")[0]
+    assert (told["type"], told["mode"]) == ("voice_agent.playback", "ducked")
+
+
+def truncate(item_id: object, end_ms: object) -> str:
+    """A client's event."""
+    event = {"type": "conversation.item.truncate", "item_id": item_id, "content_index": 0}
+    return json.dumps({**event, "audio_end_ms": end_ms})
+
+
 class TestCommands:
     def test_a_typed_item_is_answered_when_a_response_is_asked_for(self, conversation: Conversation) -> None:
-        commands = Commands(conversation)
+        commands = Commands(conversation, HeardLog())
         item = '{"role":"user","type":"message","content":[{"type":"input_text","text":"你好"}]}'
         assert not commands.receive(f'{{"type":"conversation.item.create","item":{item}}}').typed
         assert commands.receive('{"type":"response.create"}').typed == "你好"
@@ -196,7 +209,7 @@ class TestCommands:
         assert again.events[0]["error"]["code"] == "nothing_to_respond_to"
 
     def test_a_typed_turn_is_not_told_as_speech_after_a_cough(self, conversation: Conversation) -> None:
-        commands = Commands(conversation)
+        commands = Commands(conversation, HeardLog())
         feed(conversation, SpeechStarted(1.0), SpeechEnded(1.2), Transcript("", final=True, end_s=1.2))
         item = '{"role":"user","type":"message","content":[{"type":"input_text","text":"hello"}]}'
         commands.receive(f'{{"type":"conversation.item.create","item":{item}}}')
@@ -205,13 +218,60 @@ class TestCommands:
         told = types(feed(conversation, *a_turn(3)))
         assert told.count("conversation.item.input_audio_transcription.completed") == 1
 
+    def test_a_client_that_has_played_less_than_it_was_sent_may_say_so(
+        self, conversation: Conversation
+    ) -> None:
+        """Word by word, and once more; the history is told only when it changes."""
+        commands, item_id = self.after_a_reply(conversation)
+        for end_ms, text in [(2100, None), (2000, "It was sent"), (900, "It was"), (900, None), (0, "")]:
+            outcome = commands.receive(truncate(item_id, end_ms))
+            told = outcome.events[0]
+            assert (told["type"], told["audio_end_ms"]) == ("conversation.item.truncated", end_ms)
+            assert told["item_id"] == item_id
+            SERVER_EVENT.validate_python(told)
+            expected = None if text is None else Heard(2, text, final=True, interrupted=True)
+            assert outcome.truncated == expected
+
+    def test_what_cannot_be_truncated_is_an_error_that_says_why(self, conversation: Conversation) -> None:
+        commands, item_id = self.after_a_reply(conversation)
+        feed(conversation, TurnEnded("and now", turn=3))
+        under_way = conversation.replies._replies[3].item_id
+        wrong = {
+            truncate(item_id, 2101): "invalid_value",
+            truncate(item_id, -1): "invalid_value",
+            truncate(item_id, True): "invalid_value",
+            truncate(7, 100): "invalid_value",
+            truncate("item_of_nobody", 100): "item_truncate_invalid_item_id",
+            truncate(under_way, 100): "item_not_over",
+        }
+        for event, code in wrong.items():
+            outcome = commands.receive(event)
+            assert types(outcome.events) == ["error"] and outcome.truncated is None
+            assert outcome.events[0]["error"]["code"] == code
+
+    def test_a_truncated_item_can_only_become_shorter(self, conversation: Conversation) -> None:
+        commands, item_id = self.after_a_reply(conversation)
+        commands.receive(truncate(item_id, 900))
+        error = commands.receive(truncate(item_id, 1000)).events[0]["error"]
+        assert error["message"] == "audio content of 900 ms is already shorter than 1000 ms"
+
+    @staticmethod
+    def after_a_reply(conversation: Conversation) -> tuple[Commands, str]:
+        """A reply to turn 2 that was played for 2.1 s."""
+        log = HeardLog()
+        feed(conversation, *a_turn())
+        for played_ms, text in [(20, ""), (400, "It"), (800, "It was"), (1600, "It was sent")]:
+            log.note(Heard(2, text), played_ms)
+        log.note(Heard(2, "It was sent yesterday.", final=True), 2100)
+        return Commands(conversation, log), conversation.replies._replies[2].item_id
+
     @pytest.mark.parametrize("kind", ["response.cancel", "output_audio_buffer.clear"])
     def test_a_client_can_stop_the_reply(self, conversation: Conversation, kind: str) -> None:
-        assert Commands(conversation).receive(f'{{"type":"{kind}"}}').cancel
+        assert Commands(conversation, HeardLog()).receive(f'{{"type":"{kind}"}}').cancel
 
     def test_the_language_can_change(self, conversation: Conversation) -> None:
         update = '{"type":"session.update","session":{"audio":{"input":{"transcription":{"language":"zh"}}}}}'
-        outcome = Commands(conversation).receive(update)
+        outcome = Commands(conversation, HeardLog()).receive(update)
         assert outcome.language == "zh"
         assert outcome.events[0]["session"]["audio"]["input"]["transcription"]["language"] == "zh"
 
@@ -223,7 +283,7 @@ class TestCommands:
                  '"content":[{"text":"half of a character"}]}}']
     )  # fmt: skip
     def test_nonsense_is_answered_by_an_error(self, conversation: Conversation, text: str) -> None:
-        outcome = Commands(conversation).receive(text)
+        outcome = Commands(conversation, HeardLog()).receive(text)
         assert types(outcome.events) == ["error"]
         SERVER_EVENT.validate_python(outcome.events[0])
 

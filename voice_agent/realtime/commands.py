@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from voice_agent.media.heard_log import HeardLog
+from voice_agent.message import Heard
 from voice_agent.realtime.conversation import Conversation
 from voice_agent.realtime.events import Event
 
@@ -21,13 +23,16 @@ class Outcome:
     """Stop the reply."""
     language: str = ""
     """The caller's new language."""
+    truncated: Heard | None = None
+    """What was really heard of a reply that is over, where the client has played less than was sent."""
 
 
 class Commands:
     """Reads the client's events; what is wrong with one is answered by an `error` event."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, log: HeardLog) -> None:
         self._conversation = conversation
+        self._log = log
         self._typed = ""
         """A typed item that waits for `response.create`."""
 
@@ -48,7 +53,7 @@ class Commands:
             case "session.update":
                 return self._session(event)
             case "conversation.item.truncate":
-                return Outcome()  # the history holds what was played, which this server knows itself
+                return self._truncate(event)
         return self._error(
             f"this server does not take events of type {str(type_)[:60]!r}", "unknown_event", event
         )
@@ -70,6 +75,26 @@ class Commands:
             return self._error("there is no new typed item to respond to", "nothing_to_respond_to", event)
         line, self._typed = self._typed, ""
         return Outcome(typed=line)
+
+    def _truncate(self, event: dict[str, Any]) -> Outcome:
+        """The client has played no more than so much of a reply; its history will have no more."""
+        item_id, end_ms = event.get("item_id"), event.get("audio_end_ms")
+        if not isinstance(item_id, str) or type(end_ms) is not int or end_ms < 0:
+            expected = "expected an item_id and an audio_end_ms of 0 or more, a whole number"
+            return self._error(expected, "invalid_value", event)
+        turn = self._conversation.replies.turn_of(item_id)
+        if turn is None:
+            message = f"there is no item {item_id[:60]!r} of the agent's, or it is too old to be truncated"
+            return self._error(message, "item_truncate_invalid_item_id", event)
+        length_ms = self._log.length_ms(turn)
+        if length_ms is None:
+            expected = "expected an item whose playing is over: cancel its response first"
+            return self._error(expected, "item_not_over", event)
+        if end_ms > length_ms:
+            message = f"audio content of {length_ms} ms is already shorter than {end_ms} ms"
+            return self._error(message, "invalid_value", event)
+        events = self._conversation.replies.truncated(turn, end_ms)
+        return Outcome(events, truncated=self._log.truncate(turn, end_ms) if end_ms < length_ms else None)
 
     def _session(self, event: dict[str, Any]) -> Outcome:
         language = language_of(event.get("session"))

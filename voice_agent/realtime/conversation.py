@@ -15,6 +15,7 @@ from voice_agent.message import (
     Heard,
     Hold,
     Message,
+    PlaybackMode,
     Route,
     SpeechEnded,
     SpeechStarted,
@@ -118,6 +119,10 @@ class Conversation:
     def connection(self, state: Literal["waiting", "connected"]) -> list[Event]:
         """The line is down and the session waits for the caller, or it is up again."""
         return [self._events.extra("connection", state=state)]
+
+    def playback(self, mode: PlaybackMode) -> list[Event]:
+        """How the agent's voice is played from now on."""
+        return [self._events.extra("playback", mode=mode)]
 
     def _about(self, turn: int, name: str, **fields: object) -> list[Event]:
         response_id = self.replies.response_id(turn)

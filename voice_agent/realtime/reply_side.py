@@ -67,6 +67,10 @@ class ReplySide:
         """The id of the response to a turn."""
         return reply.response_id if (reply := self._replies.get(turn)) else None
 
+    def turn_of(self, item_id: str) -> int | None:
+        """The turn whose reply is this item of the conversation."""
+        return next((turn for turn, reply in self._replies.items() if reply.item_id == item_id), None)
+
     def open_turns(self) -> list[int]:
         """The turns whose reply is being made or played."""
         return [turn for turn, reply in self._replies.items() if reply.playing or not reply.generated]
@@ -143,15 +147,16 @@ class ReplySide:
             reply.playing = False
             events += [
                 self._output_audio(reply, server.OutputAudioBufferCleared, "cleared"),
-                self._events.make(
-                    api.ConversationItemTruncatedEvent,
-                    "conversation.item.truncated",
-                    item_id=reply.item_id,
-                    content_index=0,
-                    audio_end_ms=heard_ms,
-                ),
+                *self.truncated(turn, heard_ms),
             ]
         return events
+
+    def truncated(self, turn: int, heard_ms: int) -> list[Event]:
+        """No more than `heard_ms` of the reply to this turn was heard."""
+        item_id = self._replies[turn].item_id
+        type_ = "conversation.item.truncated"
+        cls = api.ConversationItemTruncatedEvent
+        return [self._events.make(cls, type_, item_id=item_id, content_index=0, audio_end_ms=heard_ms)]
 
     def _finish(self, reply: Reply, status: str, reason: str | None = None) -> list[Event]:
         reply.generated = True
