@@ -305,6 +305,7 @@ class Machine:
         verdict = self.overlap.judge(
             Overlap(
                 voiced_s=said.voiced_until(self._now_s),
+                unknown_s=said.unknown_until(self._now_s),
                 ended=not said.speaking,
                 words=said.words,
                 final=said.is_complete,

@@ -21,6 +21,8 @@ class Overlap:
 
     voiced_s: float
     """How long it has lasted, or lasted."""
+    unknown_s: float
+    """How much of its end no word is known of yet."""
     ended: bool
     words: str
     final: bool
@@ -59,7 +61,8 @@ class OverlapJudge:
         if kind == "backchannel":
             if heard.final:
                 return "ignore"
-            return "wait" if heard.voiced_s < self.backchannel_s else "pause"
+            goes_on = heard.unknown_s >= self.pause_s or heard.voiced_s >= self.backchannel_s
+            return "pause" if goes_on else "wait"
         if kind == "words" and (heard.final or heard.voiced_s >= self.words_s):
             return "yield"
         if heard.final:

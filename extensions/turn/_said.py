@@ -68,6 +68,10 @@ class Said:
         """Seconds of voice so far."""
         return self.voiced_s + (max(0.0, now_s - self.since_s) if self.speaking else 0.0)
 
+    def unknown_until(self, now_s: float) -> float:
+        """Seconds of the voice under way that the words do not hold yet."""
+        return max(0.0, now_s - max(self.since_s, self.understood_s)) if self.speaking else 0.0
+
     def was_no_pause(self, now_s: float) -> bool:
         """Whether the silence that was heard has passed without an end: the voice went on. Told once."""
         went_on = self.speaking and self.paused_s is not None and now_s - self.paused_s > PAUSE_S
