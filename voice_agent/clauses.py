@@ -62,6 +62,13 @@ class Cutter:
             self.__post_init__()
         return clauses
 
+    def close(self) -> list[str]:
+        """What is pending as clauses of their own, though the text goes on; none is empty."""
+        first = self._first
+        clauses = [clause for clause in self.push("", complete=True) if clause]
+        self._first = first and not clauses
+        return clauses
+
     def _cut(self, complete: bool) -> Iterator[str]:
         """Take every whole clause off the pending text."""
         while end := self._end(complete):

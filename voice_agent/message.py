@@ -217,6 +217,8 @@ class Text(Message):
     language: str = "en"
     final: bool = False
     """True on the last piece of the reply, which may be empty."""
+    protected: bool = False
+    """The caller may not interrupt it: a legal notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,8 @@ class Clause(Message):
     language: str = "en"
     final: bool = False
     """True on the last clause of the reply, which may be empty."""
+    protected: bool = False
+    """The caller may not interrupt it. A clause is so as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +256,8 @@ class Speech(Message):
     """All words of the clause whose times are known by now, in order; none if the voice does not tell."""
     final: bool = False
     """True on the reply's last stretch."""
+    protected: bool = False
+    """Of the clause that begins with this stretch: the caller may not interrupt it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +274,7 @@ class Heard(Message):
     interrupted: bool = False
     """With `final`: the caller spoke over it, so `text` is only its beginning."""
     protected: bool = False
-    """What is being played just now may not be interrupted."""
+    """A clause is being played that the caller may not interrupt; told as it begins and ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from voice_agent.message import (
     Heard,
     Hold,
     Message,
+    Nudge,
     Playback,
     PlayedFrame,
     Route,
@@ -75,7 +76,7 @@ class WebRtcClient(Extension):
     """The name that `session.created` tells."""
 
     inputs = (
-        SpeechStarted, SpeechEnded, Transcript, TurnStarted, TurnEnded,
+        SpeechStarted, SpeechEnded, Transcript, TurnStarted, TurnEnded, Nudge,
         Clause, Speech, Playback, Route, Hold, Failed,
     )  # fmt: skip
     outputs = {

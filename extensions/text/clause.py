@@ -1,6 +1,6 @@
 """Cut a reply into clauses that can be spoken, the first one early: `voice_agent.clauses` says where."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field
@@ -32,18 +32,32 @@ class ClauseCutter(Extension):
         self._cutter = Cutter(self.first_min_chars, self.min_chars, self.max_chars)
         self._language = ""
         """Of the latest piece with text: the end of a reply may come without."""
+        self._protected = False
+        """The same."""
 
     async def handle(self, message: Message, emit: Emit) -> None:
         assert isinstance(message, Text)
         if message.turn != self._turn:
             self.flush()
             self._turn = message.turn
-        if message.text or not self._language:
-            self._language = message.language
-        clauses = self._cutter.push(message.text, message.final)
-        language = self._language
+        clauses = self._before(message)
+        language, protected = self._language, self._protected
+        whole = self._cutter.push(message.text, message.final)
         if message.final:
             self.flush()
-        for index, text in enumerate(clauses, 1):
+        clauses += [Clause(text, language, protected=protected) for text in whole]
+        for index, clause in enumerate(clauses, 1):
             final = message.final and index == len(clauses)
-            await emit("clause", Clause(text, language, final))
+            await emit("clause", replace(clause, final=final))
+
+    def _before(self, message: Text) -> list[Clause]:
+        """What must be spoken before this piece, because one of them may be interrupted and the other not."""
+        clauses = []
+        if message.text:
+            if message.protected != self._protected:
+                pending = self._cutter.close()
+                clauses = [Clause(text, self._language, protected=self._protected) for text in pending]
+            self._protected = message.protected
+        if message.text or not self._language:
+            self._language = message.language
+        return clauses

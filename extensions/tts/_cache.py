@@ -60,7 +60,7 @@ class Rendered:
         samples = self.samples
         if not clause.final:
             samples = np.concatenate((samples, _level.pause_after(clause.text)))
-        return Speech(samples, clause.text, self.words, clause.final, turn=clause.turn)
+        return Speech(samples, clause.text, self.words, clause.final, clause.protected, turn=clause.turn)
 
 
 class Shelf:
@@ -148,7 +148,8 @@ class ClauseCache:
         if not spoken.word_spans(said.text):
             if not clause.text and not clause.final:
                 return None
-            return Speech(np.zeros(0, np.int16), clause.text, final=clause.final)
+            silence: Samples = np.zeros(0, np.int16)
+            return Speech(silence, clause.text, final=clause.final, protected=clause.protected)
         rendered = self.get(clause)
         if rendered is None:
             rendered = await speak(clause, said)

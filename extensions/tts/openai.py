@@ -125,7 +125,8 @@ class OpenAiTts(Extension):
             if self._is_wanted(clause):
                 self._failure = error
         if self._is_wanted(clause) and (text or clause.final):
-            await emit("pcm_frame", Speech(SILENCE, text, final=clause.final, turn=clause.turn))
+            end = Speech(SILENCE, text, (), clause.final, clause.protected, turn=clause.turn)
+            await emit("pcm_frame", end)
 
     def _is_wanted(self, clause: Clause) -> bool:
         """Whether its turn has not failed: after a clause that is missing, the next one must not be heard."""
@@ -142,7 +143,7 @@ class OpenAiTts(Extension):
         gain = self._level.gain
         if rendered := self._cache.get(clause):
             samples = _level.amplified(rendered.samples, gain)
-            yield Speech(samples, clause.text, rendered.words, turn=clause.turn)
+            yield Speech(samples, clause.text, rendered.words, protected=clause.protected, turn=clause.turn)
             return
         pieces: list[Samples] = []
         words = _timing.spread(clause.text, said, self._pace.guess_s(said.text))[:-1]
@@ -150,7 +151,8 @@ class OpenAiTts(Extension):
             async for samples in sound:
                 text, known = ("", ()) if pieces else (clause.text, words)
                 pieces.append(samples)
-                yield Speech(_level.amplified(samples, gain), text, known, turn=clause.turn)
+                louder = _level.amplified(samples, gain)
+                yield Speech(louder, text, known, protected=clause.protected, turn=clause.turn)
         whole = np.concatenate(pieces)
         length_s = len(whole) / audio.SAMPLE_RATE
         words = _timing.spread(clause.text, said, length_s)

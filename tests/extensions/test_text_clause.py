@@ -152,3 +152,30 @@ def test_pieces_make_no_difference_and_nothing_is_lost(text: str, data: st.DataO
     assert all(spoken.word_spans(clause) for clause in whole[:-1]), "no clause without a word to say"
     prose = [clause for clause in whole if "```" not in clause]
     assert all(sum(3 if spoken.is_cjk(c) else 1 for c in clause) <= 60 + 4 for clause in prose)
+
+
+def test_a_clause_is_protected_as_a_whole_or_not_at_all() -> None:
+    pieces = [
+        Text("Hello, this is Mia. Before we ", turn=1),
+        Text("This call is ", protected=True, turn=1),
+        Text("recorded, for training. You ag", protected=True, turn=1),
+        Text("ree.", protected=True, turn=1),
+        Text("How can I help?", turn=1),
+        Text("", final=True, turn=1),
+    ]
+    clauses = run(collect(ClauseCutter(), *pieces)).of(Clause)
+    assert [(clause.text, clause.protected) for clause in clauses] == [
+        ("Hello, this is Mia.", False),
+        ("Before we", False),
+        ("This call is recorded, for training.", True),
+        ("You agree.", True),
+        ("How can I help?", False),
+    ]
+    assert [clause.final for clause in clauses] == [False] * 4 + [True]
+
+
+def test_a_protected_piece_may_be_the_last_one_or_the_only_one() -> None:
+    for pieces in ([("Bye.", False), ("No refunds.", True)], [("No refunds.", True)]):
+        texts = [Text(text, protected=protected, turn=1) for text, protected in pieces]
+        clauses = run(collect(ClauseCutter(), *texts, Text("", final=True, turn=1))).of(Clause)
+        assert clauses[-1].final and [(c.text, c.protected) for c in clauses if c.text] == pieces

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from voice_agent.clauses import Cutter
+from voice_agent.dialogue import protected
 from voice_agent.dialogue.schema import Variants
 from voice_agent.dialogue.vertical import Vertical, load_vertical
 
@@ -36,7 +37,8 @@ class FixedTexts:
 @cache
 def fixed_texts(name_or_path: str, language: str) -> FixedTexts:
     """The fixed texts of a vertical. Raises GraphError when the vertical is not in order."""
-    templates = list(dict.fromkeys(_templates(load_vertical(name_or_path), language)))
+    texts = dict.fromkeys(_templates(load_vertical(name_or_path), language))
+    templates = list(dict.fromkeys(piece for text in texts for piece, _ in protected.pieces(text)))
     clauses = dict.fromkeys(clause for template in templates for clause in _clauses(template))
     runs = (" ".join(run.split()) for template in templates for run in _filled(template, "\n").split("\n"))
     return FixedTexts(tuple(clauses), "\n".join(runs))

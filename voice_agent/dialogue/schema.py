@@ -3,12 +3,14 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from voice_agent.dialogue import protected
 
 PLACEHOLDER = re.compile(r"{(\w+)}")
 CALLBACK = "callback"
 """The flow for what nobody can answer; every vertical has it."""
-NonEmpty = Annotated[str, Field(min_length=1)]
+NonEmpty = Annotated[str, Field(min_length=1), AfterValidator(protected.checked)]
 Localised = dict[str, NonEmpty]
 """Language ("en", "zh") to text."""
 Variants = dict[str, Annotated[list[NonEmpty], Field(min_length=1)]]

@@ -18,6 +18,8 @@ class ClauseSound:
     """A clause and the sound that has come of it, kept until the clause is over."""
 
     text: str
+    protected: bool = False
+    """The caller may not interrupt it."""
     words: tuple[Word, ...] = ()
     pieces: list[Samples] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
@@ -112,8 +114,8 @@ class ReplySound:
     """The reply's next sample."""
     played: int = 0
     """Samples that have been played, those that were played twice counted once."""
-    told: str | None = None
-    """What was last reported as heard."""
+    told: tuple[str, bool] | None = None
+    """What was last reported: the text heard, and whether it was protected."""
 
     @property
     def over(self) -> bool:
@@ -138,12 +140,17 @@ class ReplySound:
         clause = self.clauses[0]
         return spoken.join(self.before, clause.text[: clause.heard_to])
 
+    @property
+    def protected(self) -> bool:
+        """Whether the caller may not interrupt what is played now."""
+        return self.begun and not self.over and self.clauses[0].protected
+
     def push(self, speech: Speech) -> None:
         """A stretch of the reply; one with a text begins a clause."""
         if speech.text or not self.clauses:
             if self.clauses:
                 self.clauses[-1].finish()
-            self.clauses.append(ClauseSound(speech.text))
+            self.clauses.append(ClauseSound(speech.text, speech.protected))
         self.clauses[-1].push(speech)
 
     def finish(self) -> None:
@@ -181,14 +188,15 @@ class ReplySound:
     def progress(self) -> list[Heard]:
         """What has changed for the caller since this was last asked."""
         events = []
+        protected = self.protected
         if self.begun and self.told is None:
-            self.told = ""
-            events.append(Heard(self.turn, ""))
+            self.told = "", protected
+            events.append(Heard(self.turn, "", protected=protected))
         if self.over:
             events.append(Heard(self.turn, self.heard, final=True))
-        elif self.begun and self.heard != self.told:
-            self.told = self.heard
-            events.append(Heard(self.turn, self.heard))
+        elif self.begun and (now := (self.heard, protected)) != self.told:
+            self.told = now
+            events.append(Heard(self.turn, self.heard, protected=protected))
         return events
 
 

@@ -15,6 +15,7 @@ from voice_agent.message import (
     Heard,
     Hold,
     Message,
+    Nudge,
     PlaybackMode,
     Route,
     SpeechEnded,
@@ -70,6 +71,8 @@ class Conversation:
                 return self._caller.transcript(message)
             case TurnEnded(turn=int(turn)):
                 return [*self._caller.turn_ended(message), *self.replies.begin(turn)]
+            case Nudge(turn=int(turn)):
+                return self.replies.begin(turn)
             case Clause():
                 return self.replies.clause(message)
             case Heard():
