@@ -1,7 +1,7 @@
 """What a node is: a dataclass whose fields are its configuration, and five methods, all optional."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from voice_agent.message import Message
 
@@ -92,3 +92,14 @@ class Extension:
 
     async def stop(self) -> None:
         """Release what `start` took. Called once if `start` has succeeded, whatever happened since."""
+
+
+@runtime_checkable
+class LineJudge(Protocol):
+    """An extension that can also judge a line of text on its own, before `start` and outside any call.
+
+    `voice-agent node ADDON --lines FILE` then prints one judgement a line.
+    """
+
+    def judge_line(self, text: str, language: str) -> Mapping[str, object]:
+        """What it makes of a line, as fields of a JSON object, such as `label` and `probability`."""

@@ -13,6 +13,8 @@ def measure(subject: Subject, material: Material) -> list[Figure]:
     """From the last word of whole sentences of the vertical, told without sound, to the end of the turn."""
     figures = []
     for language, node in subject.by_language():
+        if TurnEnded not in node.outputs.values():
+            continue
         lines = texts(language)
         cues = of_lines(type(node), lines, language, TAIL_S)
         run = play(node, cues, language=language)

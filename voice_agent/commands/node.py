@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "node",
         help="try one node on a recording or on lines of text",
         description="Prints each message that comes out as a line of JSON: its port and class, the audio "
-        "time handed over by then, the processing time since what it answers, and its fields.",
+        "time handed over by then, the processing time since what it answers, and its fields. Of a node that "
+        "can judge lines of text outside a call: a line of JSON for each of them.",
         epilog="Exit status: 0, 1 if the node could not make a reply, 2 if it could not run.",
     )
     parser.add_argument("addon", metavar="ADDON", help="as in a graph, such as vad.silero")
@@ -73,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from voice_agent import audio, graph
+    from voice_agent.extension import LineJudge
     from voice_agent.message import AudioFrame, Failed, Speech
     from voice_agent.trial.json_lines import line
     from voice_agent.trial.play import Output, Trial
@@ -81,6 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
         expect_writable(arguments.out)
     checked = graph.single(arguments.addon, _properties(arguments.property))
     lines = _lines(arguments)
+    if lines and not _in_a_session(arguments) and issubclass(checked.nodes[0].extension_class, LineJudge):
+        checked.prepare()
+        return _judge(checked.nodes[0].build(), lines, arguments.language)
     cues = _cues(arguments, checked.nodes[0].extension_class, lines)
     checked.prepare()
     node = checked.nodes[0].build()
@@ -110,6 +116,24 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out:
         write(arguments.out, lambda path: audio.write_wav(path, np.concatenate(pieces)))
     return 1 if failed else 0
+
+
+def _in_a_session(arguments: argparse.Namespace) -> bool:
+    """Whether the lines are for a node in a call, even if it can judge them outside."""
+    return bool(arguments.kind or arguments.wav or arguments.say or arguments.realtime)
+
+
+def _judge(node: "Extension", lines: list[str], language: str) -> int:
+    """Print what the node makes of each line, and how long that took."""
+    from voice_agent.extension import LineJudge
+
+    assert isinstance(node, LineJudge)
+    for text in lines:
+        began_s = time.perf_counter()
+        judged = node.judge_line(text, language)
+        took_ms = round((time.perf_counter() - began_s) * 1000, 3)
+        print(json.dumps({"text": text, **judged, "took_ms": took_ms}, ensure_ascii=False))
+    return 0
 
 
 def _properties(given: list[str]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Trains what tells finished words from unfinished ones; see README.md."""
