@@ -3,11 +3,13 @@
 import { CallError } from "./call-error.js";
 import { Captions } from "./captions.js";
 import { Connection, checkBrowser } from "./connection.js";
+import { Ducking } from "./ducking.js";
 import { iceConfiguration } from "./ice-servers.js";
 import { Levels } from "./levels.js";
 import { Microphone } from "./microphone.js";
 import { Server, cancelResponse, createResponse, typedItem, updateSession } from "./protocol.js";
 import { TurnState } from "./turn-state.js";
+import { LEVELS_PER_S } from "./voice-onset.js";
 
 /**
  * @typedef {"permission" | "connecting" | import("./turn-state.js").Turn | "reconnecting" | "ended" | "failed"}
@@ -16,7 +18,7 @@ import { TurnState } from "./turn-state.js";
 
 /**
  * Sends, each as a CustomEvent with its detail: "state" (State), "up", "caption" (Line), "level" ({name: "you" |
- * "agent", level}), "sound" (the agent's MediaStream), "latency" and "route" (events of the wire), "trouble"
+ * "agent", level}), "duck" (whether the agent is to be turned down), "sound" (the agent's MediaStream), "latency" and "route" (events of the wire), "trouble"
  * (the text of an error that the call survives), "signal" (a Signal), "reconnected", "microphone" (its device
  * id), "microphone-lost", "over" (a CallError, or null when the caller has hung up).
  */
@@ -26,8 +28,10 @@ export class Call extends EventTarget {
   #levels = new Levels();
   #captions = new Captions();
   #turn = new TurnState();
-  /** Stops the meter of the microphone in use. */
-  #unwatch = () => {};
+  #ducking = new Ducking();
+  #ducked = false;
+  /** @type {(() => void)[]} stop the meters of the microphone in use */
+  #meters = [];
   #reconnecting = false;
   #over = false;
   #startedAt = 0;
@@ -110,8 +114,10 @@ export class Call extends EventTarget {
   /** @param {string} deviceId */
   async #useMicrophone(deviceId) {
     const stream = await this.#microphone.start(deviceId);
-    this.#unwatch();
-    this.#levels.watch("you", stream).then((stop) => (this.#unwatch = stop));
+    for (const stop of this.#meters.splice(0)) stop();
+    this.#levels.watch("you", stream).then((stop) => this.#meters.push(stop));
+    const hear = (db) => this.#duck(() => this.#ducking.hear(db, performance.now()));
+    this.#levels.measure(stream, LEVELS_PER_S, hear).then((stop) => this.#meters.push(stop));
     this.#tell("microphone", this.#microphone.deviceId);
   }
 
@@ -134,6 +140,7 @@ export class Call extends EventTarget {
   #receive(event) {
     const before = this.#turn.value;
     this.#turn.receive(event);
+    this.#duck(() => this.#ducking.receive(event, performance.now()));
     if (this.#turn.value !== before && this.#startedAt && !this.#reconnecting) {
       this.#tell("state", this.#turn.value);
     }
@@ -142,6 +149,14 @@ export class Call extends EventTarget {
     if (event.type === Server.LATENCY) this.#tell("latency", event);
     if (event.type === Server.ROUTE) this.#tell("route", event);
     if (event.type === Server.ERROR) this.#tell("trouble", event.error?.message ?? "");
+  }
+
+  /** @param {() => void} change what may change whether the agent is turned down here */
+  #duck(change) {
+    change();
+    if (this.#ducking.ducked === this.#ducked) return;
+    this.#ducked = this.#ducking.ducked;
+    this.#tell("duck", this.#ducked);
   }
 
   /** @param {boolean} value */

@@ -1,6 +1,7 @@
-/** Sound levels of both sides, for the eye. */
+/** Sound levels of both sides. */
 
 const FLOOR_DB = -60;
+const SHOWN_PER_S = 30;
 const FALL_PER_REPORT = 0.82;
 
 /** Sends "level" with detail {name, level}: 0 is silence (-60 dBFS and below), 1 is full scale. */
@@ -18,12 +19,28 @@ export class Levels extends EventTarget {
   }
 
   /**
-   * Measure a stream from now on.
+   * Tell of a stream by "level" from now on.
    * @param {string} name
    * @param {MediaStream} stream
    * @returns {Promise<() => void>} stops it
    */
-  async watch(name, stream) {
+  watch(name, stream) {
+    let shown = 0;
+    return this.measure(stream, SHOWN_PER_S, (db) => {
+      const level = Math.min(1, Math.max(0, 1 - db / FLOOR_DB));
+      shown = Math.max(level, shown * FALL_PER_REPORT);
+      this.dispatchEvent(new CustomEvent("level", { detail: { name, level: shown } }));
+    });
+  }
+
+  /**
+   * Measure a stream from now on.
+   * @param {MediaStream} stream
+   * @param {number} perSecond how often
+   * @param {(db: number) => void} hear takes the level, in dB of full scale
+   * @returns {Promise<() => void>} stops it
+   */
+  async measure(stream, perSecond, hear) {
     const context = this.#context;
     try {
       await this.#ready;
@@ -32,13 +49,9 @@ export class Levels extends EventTarget {
     }
     if (!context || context.state === "closed") return () => {};
     const source = context.createMediaStreamSource(stream);
-    const meter = new AudioWorkletNode(context, "level-meter", { numberOfOutputs: 0 });
-    let shown = 0;
-    meter.port.onmessage = ({ data: rms }) => {
-      const level = Math.min(1, Math.max(0, 1 - (20 * Math.log10(rms || 1e-9)) / FLOOR_DB));
-      shown = Math.max(level, shown * FALL_PER_REPORT);
-      this.dispatchEvent(new CustomEvent("level", { detail: { name, level: shown } }));
-    };
+    const options = { numberOfOutputs: 0, processorOptions: { perSecond } };
+    const meter = new AudioWorkletNode(context, "level-meter", options);
+    meter.port.onmessage = ({ data: rms }) => hear(20 * Math.log10(rms || 1e-9));
     source.connect(meter);
     return () => {
       meter.port.onmessage = null;

@@ -1,11 +1,14 @@
 /** Wires the page to the call. */
 
 import { Call } from "./call.js";
+import { DUCKED_VOLUME } from "./ducking.js";
+import { Fader } from "./fader.js";
 import { microphones } from "./microphone.js";
 import { ABOUT_PATH } from "./protocol.js";
 import { View } from "./view.js";
 
 const view = new View();
+const fader = new Fader(view.voice);
 /** @type {Call | null} the call under way */
 let call = null;
 
@@ -52,6 +55,7 @@ function follow(current) {
     view.captions.show(line);
     if (line.final) announce(line);
   });
+  on("duck", (ducked) => fader.to(ducked ? DUCKED_VOLUME : 1));
   on("level", (detail) => view.showLevel(detail));
   on("latency", (latency) => view.latency.show(latency));
   on("route", (route) => view.latency.showRoute(route));
@@ -70,6 +74,7 @@ function follow(current) {
   });
   on("over", (error) => {
     call = null;
+    fader.to(1);
     view.voice.srcObject = null;
     view.showTimer(null);
     view.signal.show(null);

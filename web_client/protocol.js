@@ -27,6 +27,7 @@ export const Server = Object.freeze({
   HEARD: "voice_agent.heard",
   ROUTE: "voice_agent.route",
   HOLD: "voice_agent.hold",
+  PLAYBACK: "voice_agent.playback",
   LATENCY: "voice_agent.latency",
   NETWORK: "voice_agent.network",
   REDUNDANCY: "voice_agent.redundancy",

@@ -2,16 +2,18 @@
 
 import { Server } from "./protocol.js";
 
-/** @typedef {"listening" | "you" | "thinking" | "speaking" | "hold"} Turn */
+/** @typedef {"listening" | "you" | "thinking" | "speaking" | "ducked" | "paused" | "hold"} Turn */
 
 export class TurnState {
   #callerSpeaks = false;
   #agentSpeaks = false;
+  #playback = "full";
   #thinks = false;
   #holds = false;
 
   /** @returns {Turn} */
   get value() {
+    if (this.#agentSpeaks && this.#playback !== "full") return this.#playback; // it is not sure who has the floor
     if (this.#callerSpeaks) return "you";
     if (this.#agentSpeaks) return "speaking";
     if (this.#holds) return "hold"; // a turn that the agent deliberately leaves unanswered is no thinking
@@ -41,6 +43,9 @@ export class TurnState {
       case Server.RESPONSE_DONE:
       case Server.ERROR:
         this.#thinks = false;
+        break;
+      case Server.PLAYBACK:
+        this.#playback = event.mode;
         break;
       case Server.HOLD:
         this.#holds = event.on;
