@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from voice_agent import __version__
-from voice_agent.commands import bench, call, doctor, graph, models, network, node, serve, stress
+from voice_agent.commands import bench, call, doctor, graph, models, network, node, serve, stress, turn_eval
 from voice_agent.errors import GraphError, VoiceAgentError
 
-COMMANDS = (serve, call, stress, graph, network, node, bench, models, doctor)
+COMMANDS = (serve, call, stress, turn_eval, graph, network, node, bench, models, doctor)
 """Every one adds its parser, whose `run` default takes the arguments and returns the exit status. What
 a verb needs is imported when it runs, so that `--help` and a mistyped command answer at once."""
 INTERRUPTED = 130

@@ -1,0 +1,1 @@
+"""Scripted two-channel conversations with ground truth, and how well a graph takes turns in them."""
