@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from extensions.vad._hysteresis import Event, Hysteresis, windows_in
+from extensions.vad._hysteresis import Hysteresis, windows_in
 from extensions.vad._windows import Windows
 from voice_agent import audio
 from voice_agent.extension import Emit
@@ -62,9 +62,9 @@ class Judge:
                 await emit(PORT_OF[type(event)], event)
         paused = self._glance(glance_at) if glance_at else None
         if paused:
-            await emit(PORT_OF[type(paused)], paused)
+            await emit("speech_paused", paused)
 
-    def _glance(self, glance_at: Opinion) -> Event | None:
+    def _glance(self, glance_at: Opinion) -> SpeechPaused | None:
         newest = self._windows.newest
         if not len(newest) or not self._hysteresis.may_pause:
             return None
