@@ -77,21 +77,26 @@ class SpeechStarted(Message):
 
 @dataclass(frozen=True, slots=True)
 class SpeechPaused(Message):
-    """The VAD hears the first silence: the voice may have ended. If it goes on, nothing takes this back;
-    there is simply no SpeechEnded."""
+    """The VAD hears the first silence: a hint that the voice may have ended, on which work may start that is
+    thrown away if it has not. Nothing takes it back: if the voice goes on, no SpeechEnded follows, and
+    the next silence is a new hint. Every SpeechEnded comes after one."""
 
     kind: ClassVar[Kind] = "cmd"
     time_s: float
-    """Audio time just after the last voiced sample."""
+    """Audio time just after the last voiced sample so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnded(Message):
-    """The VAD hears the voice no more: it has paused for long enough, which need not be the end of a turn."""
+    """The VAD has heard the voice no more for a little while; not yet the end of a turn."""
 
     kind: ClassVar[Kind] = "cmd"
     time_s: float
     """Audio time just after the last voiced sample."""
+    confidence: float = 1.0
+    """That it was a voice, 0..1: the mean over all of it."""
+    level_db: float = 0.0
+    """RMS of all of the voice in dB of full scale; 0 where the VAD does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,60 +1,51 @@
-"""When a voice begins and when it ends, from a probability for each window of sound.
+"""When a voice begins, pauses and ends, from a probability for each window of sound.
 
 Counts windows, that is, audio time: a stalled network or a slow machine changes nothing.
 """
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
+from voice_agent.message import SpeechEnded, SpeechPaused, SpeechStarted
 
-from voice_agent.audio import SAMPLE_RATE
-from voice_agent.message import AudioFrame, Samples, SpeechEnded, SpeechStarted
-
-
-class Window(NamedTuple):
-    """What a detector judges at once."""
-
-    samples: Samples
-    start_s: float
-    """Audio time of the first sample."""
-    gap: bool
-    """True when any of it is filling for lost sound."""
+Event = SpeechStarted | SpeechPaused | SpeechEnded
+SURE = 0.9
+"""After a window that is so surely a voice the next 32 ms bring no pause: on recordings, looking for one only
+after the others finds the same pauses as soon (14-32 % of the looks are left)."""
 
 
-class Windows:
-    """Cuts frames into a detector's windows. The frames' own times are authoritative: where they jump,
-    the unfinished window is dropped, so that no window joins sounds that were apart.
-    """
+class Voiced:
+    """What a voice's windows were like, together."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._rest: Samples = np.zeros(0, np.int16)
-        self._rest_gap = False
-        self._end_s = 0.0
+    def __init__(self) -> None:
+        self.windows = 0
+        self._probability = 0.0
+        self._power = 0.0
 
-    def push(self, frame: AudioFrame) -> Iterator[Window]:
-        """Add a frame and yield every window that is now complete."""
-        if abs(frame.time_s - self._end_s) > 1 / SAMPLE_RATE:
-            self._rest, self._rest_gap = self._rest[:0], False
-        start_s = frame.time_s - len(self._rest) / SAMPLE_RATE
-        samples = np.concatenate((self._rest, frame.samples))
-        gap = frame.gap or self._rest_gap
-        whole = len(samples) // self.size * self.size
-        self._rest = samples[whole:]
-        self._rest_gap = frame.gap if whole else gap
-        self._end_s = frame.time_s + len(frame.samples) / SAMPLE_RATE
-        for index, piece in enumerate(samples[:whole].reshape(-1, self.size)):
-            # Only the first window can hold sound of an earlier frame.
-            lost = frame.gap if index else gap
-            yield Window(piece, start_s + index * self.size / SAMPLE_RATE, lost)
+    def add(self, probability: float, level_db: float) -> None:
+        self.windows += 1
+        self._probability += probability
+        self._power += 10 ** (level_db / 10)
+
+    @property
+    def confidence(self) -> float:
+        """The mean probability, 0..1."""
+        return min(1.0, self._probability / self.windows)
+
+    @property
+    def level_db(self) -> float:
+        """The mean of the powers, in dB."""
+        return 10 * math.log10(self._power / self.windows)
 
 
 @dataclass
 class Hysteresis:
-    """Two thresholds, and a least duration for each change."""
+    """Two thresholds, and a least duration for each change.
+
+    A pause is told once, at its first silence, and every end comes after one. A window that is voiced enough
+    to begin speech closes the pause: the next silence is another one. A window that is only not silent puts
+    off the end.
+    """
 
     threshold: float
     """Probability at which a window is voiced while nobody speaks, 0..1."""
@@ -62,60 +53,79 @@ class Hysteresis:
     """Probability below which a window is unvoiced while somebody speaks, 0..1."""
     start_windows: int
     """Voiced windows in a row that make a start."""
+    pause_windows: int
+    """Unvoiced windows in a row that make a pause; no more than `end_windows`."""
     end_windows: int
     """Unvoiced windows in a row that make an end."""
+    onset_s: float = 0.0
+    """Speech has begun so long before its first voiced window."""
 
     def __post_init__(self) -> None:
         self.speaking = False
-        self._voiced: list[tuple[float, float]] = []
-        """Probability and level of the voiced windows that may become a start."""
+        self._voiced = Voiced()
+        """The windows of the voice, or of what may become one."""
         self._unvoiced = 0
+        self._paused = False
+        self._latest = 0.0
         self._start_s = 0.0
         self._end_s = 0.0
 
     def push(
         self, probability: float, start_s: float, end_s: float, gap: bool = False, level_db: float = 0.0
-    ) -> SpeechStarted | SpeechEnded | None:
-        """Judge a window that lasts from `start_s` to `end_s`, and tell of the change it makes, if any.
+    ) -> list[Event]:
+        """Judge a window that lasts from `start_s` to `end_s`, and tell of the changes it makes.
 
         Lost sound is no evidence: a `gap` that does not sound like a voice changes nothing. `level_db` is the
         window's, for the record.
         """
-        release = self.speaking or self._voiced
+        self._latest = probability
+        release = self.speaking or self._voiced.windows
         if probability >= (self.release_threshold if release else self.threshold):
             return self._hear_voice(probability, start_s, end_s, level_db)
-        return None if gap else self._hear_silence()
+        return [] if gap else self._hear_silence()
 
-    def _hear_voice(
-        self, probability: float, start_s: float, end_s: float, level_db: float
-    ) -> SpeechStarted | None:
+    @property
+    def may_pause(self) -> bool:
+        """Somebody speaks, and the last window leaves a doubt that he goes on."""
+        return self.speaking and not self._paused and self._latest < SURE
+
+    def glance(self, probability: float) -> SpeechPaused | None:
+        """Judge the newest sound before it is a whole window, if there `may_pause`: it can show a pause, no
+        more."""
+        return self._pause() if probability < self.release_threshold else None
+
+    def _hear_voice(self, probability: float, start_s: float, end_s: float, level_db: float) -> list[Event]:
+        if not self._voiced.windows:
+            # Not into the speech before, but never later than the window itself.
+            self._start_s = min(start_s, max(start_s - self.onset_s, self._end_s))
+        self._voiced.add(probability, level_db)
         self._end_s = end_s
         self._unvoiced = 0
-        if self.speaking:
-            return None
-        if not self._voiced:
-            self._start_s = start_s
-        self._voiced.append((probability, level_db))
-        if len(self._voiced) < self.start_windows:
-            return None
-        probabilities, levels = zip(*self._voiced, strict=True)
-        self.speaking = True
-        self._voiced.clear()
-        confidence = min(1.0, sum(probabilities) / len(probabilities))
-        return SpeechStarted(self._start_s, confidence=confidence, level_db=mean_db(levels))
+        if probability >= self.threshold:
+            self._paused = False
+        if self.speaking or self._voiced.windows < self.start_windows:
+            return []
+        self.speaking, self._paused = True, False
+        return [
+            SpeechStarted(self._start_s, confidence=self._voiced.confidence, level_db=self._voiced.level_db)
+        ]
 
-    def _hear_silence(self) -> SpeechEnded | None:
-        self._voiced.clear()
+    def _hear_silence(self) -> list[Event]:
         self._unvoiced += 1
-        if not self.speaking or self._unvoiced < self.end_windows:
-            return None
-        self.speaking = False
-        return SpeechEnded(self._end_s)
+        if not self.speaking:
+            self._voiced = Voiced()
+            return []
+        events: list[Event] = []
+        if not self._paused and self._unvoiced >= self.pause_windows:
+            events.append(self._pause())
+        if self._unvoiced >= self.end_windows:
+            heard, self._voiced, self.speaking = self._voiced, Voiced(), False
+            events.append(SpeechEnded(self._end_s, confidence=heard.confidence, level_db=heard.level_db))
+        return events
 
-
-def mean_db(levels: Sequence[float]) -> float:
-    """The level of windows together: the mean of their powers."""
-    return 10 * math.log10(sum(10 ** (level / 10) for level in levels) / len(levels))
+    def _pause(self) -> SpeechPaused:
+        self._paused = True
+        return SpeechPaused(self._end_s)
 
 
 def windows_in(duration_ms: float, window_ms: float) -> int:

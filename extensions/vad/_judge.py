@@ -1,45 +1,71 @@
-"""What every detector does with its opinion of a window: weigh it against the room, and tell of changes."""
+"""What every detector does with its opinion of the sound: weigh it against those before, tell of changes."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
-from extensions.vad._floor import NoiseFloor
-from extensions.vad._hysteresis import Hysteresis, Windows, windows_in
+from extensions.vad._hysteresis import Hysteresis, windows_in
+from extensions.vad._windows import Windows
 from voice_agent import audio
 from voice_agent.extension import Emit
-from voice_agent.message import AudioFrame, Samples, SpeechStarted
+from voice_agent.message import AudioFrame, Message, Samples, SpeechEnded, SpeechPaused, SpeechStarted
+
+PORTS: dict[str, type[Message]] = {
+    "speech_started": SpeechStarted,
+    "speech_paused": SpeechPaused,
+    "speech_ended": SpeechEnded,
+}
+PORT_OF = {message: port for port, message in PORTS.items()}
+Opinion = Callable[[Samples], float]
+"""The probability, 0..1, that sound holds a voice."""
+
+
+class Durations(NamedTuple):
+    """In ms; all but `onset` in steps of a detector's window."""
+
+    start: float
+    """How long a voice lasts to begin speech."""
+    pause: float
+    """Silence that is told as a pause; no longer than the one that ends speech."""
+    end: float
+    """Silence that ends speech."""
+    onset: float
+    """How late the detector is sure of a voice: speech has begun so much before its first voiced window."""
 
 
 class Judge:
-    """Of one stream: frames in, starts and ends of speech out."""
+    """Of one stream: frames in; starts, pauses and ends of speech out."""
 
-    def __init__(
-        self,
-        window: int,
-        thresholds: tuple[float, float],
-        durations_ms: tuple[int, int],
-        floor_penalty: float = 0.0,
-    ) -> None:
+    def __init__(self, window: int, thresholds: tuple[float, float], durations: Durations) -> None:
         """A detector's window in samples; the probability from which speech begins, and that below which it
-        ends; how long a voice lasts to begin, and a silence to end it; what is taken off the probability of a
-        window no louder than the room."""
+        ends."""
         window_s = window / audio.SAMPLE_RATE
         threshold, release = thresholds
-        start, end = (windows_in(duration_ms, 1000 * window_s) for duration_ms in durations_ms)
+        start, pause, end = (windows_in(duration_ms, 1000 * window_s) for duration_ms in durations[:3])
         self._window_s = window_s
         self._windows = Windows(window)
-        self._floor = NoiseFloor(window_s) if floor_penalty else None
-        self._floor_penalty = floor_penalty
-        self._hysteresis = Hysteresis(threshold, min(release, threshold), start, end)
+        self._hysteresis = Hysteresis(
+            threshold, min(release, threshold), start, min(pause, end), end, durations.onset / 1000
+        )
 
-    async def hear(self, frame: AudioFrame, probability_of: Callable[[Samples], float], emit: Emit) -> None:
-        """Ask the detector about every window that the frame completes, and tell what changes."""
+    async def hear(
+        self, frame: AudioFrame, probability_of: Opinion, emit: Emit, glance_at: Opinion | None = None
+    ) -> None:
+        """Ask the detector about every window that the frame completes, and tell what changes.
+
+        `glance_at` is its opinion of the newest window's length of sound, given what has come since the last
+        window: asked when the voice may have paused, so that a pause need not wait for a window's edge.
+        """
         for samples, start_s, gap in self._windows.push(frame):
             level_db = audio.level_db(samples)
-            probability = probability_of(samples)
-            if self._floor and not gap:
-                probability -= self._floor_penalty * self._floor.nearness(level_db)
             end_s = start_s + self._window_s
-            event = self._hysteresis.push(probability, start_s, end_s, gap, level_db)
-            if event:
-                port = "speech_started" if isinstance(event, SpeechStarted) else "speech_ended"
-                await emit(port, event)
+            for event in self._hysteresis.push(probability_of(samples), start_s, end_s, gap, level_db):
+                await emit(PORT_OF[type(event)], event)
+        paused = self._glance(glance_at) if glance_at else None
+        if paused:
+            await emit("speech_paused", paused)
+
+    def _glance(self, glance_at: Opinion) -> SpeechPaused | None:
+        newest = self._windows.newest
+        if not len(newest) or not self._hysteresis.may_pause:
+            return None
+        return self._hysteresis.glance(glance_at(newest))

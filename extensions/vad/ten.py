@@ -11,16 +11,20 @@ from typing import Annotated
 
 from pydantic import Field
 
-from extensions.vad._judge import Judge
+from extensions.vad._judge import PORTS, Durations, Judge
 from voice_agent.errors import ModelError, requires
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import AudioFrame, Message, Samples, SpeechEnded, SpeechStarted
+from voice_agent.message import AudioFrame, Message, Samples
 
 with requires("tenvad"):
     import ten_vad
 
 WINDOW = 256
 """Samples the model judges at once: 16 ms."""
+PAUSE_MS = 16
+"""A single window without a voice is a pause."""
+ONSET_MS = 32
+"""The first voiced window begins so long after the voice does; more in noise."""
 LIBRARY = "libc++ (Debian, Ubuntu: apt install libc++1)"
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Milliseconds = Annotated[int, Field(ge=0, le=5000)]
@@ -30,30 +34,24 @@ Milliseconds = Annotated[int, Field(ge=0, le=5000)]
 class TenVad(Extension):
     """Runs inline: a window costs about 0.08 ms."""
 
-    threshold: Probability = 0.5
-    release_threshold: Probability = 0.35
+    threshold: Probability = 0.6
+    release_threshold: Probability = 0.45
     """A voice that has begun goes on while it is at least this probable."""
     start_ms: Milliseconds = 64
     """How long a voice must last to count, in steps of 16 ms."""
-    end_ms: Milliseconds = 100
-    """Silence that ends speech, in steps of 16 ms; short, as the turn node adds its own waiting."""
-    floor_penalty: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    """Taken off the probability of a window that is no louder than the room; see vad.silero."""
+    end_ms: Milliseconds = 160
+    """Silence that ends speech, in steps of 16 ms; a pause is told at the first."""
 
     inputs = (AudioFrame,)
-    outputs = {"speech_started": SpeechStarted, "speech_ended": SpeechEnded}
+    outputs = PORTS
 
     def prepare(self) -> None:
         _model(self.threshold)
 
     async def start(self) -> None:
         self._model = _model(self.threshold)
-        self._judge = Judge(
-            WINDOW,
-            (self.threshold, self.release_threshold),
-            (self.start_ms, self.end_ms),
-            self.floor_penalty,
-        )
+        durations = Durations(self.start_ms, PAUSE_MS, self.end_ms, ONSET_MS)
+        self._judge = Judge(WINDOW, (self.threshold, self.release_threshold), durations)
 
     async def handle(self, message: Message, emit: Emit) -> None:
         assert isinstance(message, AudioFrame)

@@ -8,15 +8,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from extensions.vad._judge import Judge
+from extensions.vad._judge import PORTS, Durations, Judge
 from voice_agent import audio
 from voice_agent.errors import requires
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import AudioFrame, Message, Samples, SpeechEnded, SpeechStarted
+from voice_agent.message import AudioFrame, Message, Samples
 
 with requires("webrtcvad"):
     import webrtcvad
 
+ONSET_MS = 20
+"""The first voiced window begins so long after the voice does."""
 Milliseconds = Annotated[int, Field(ge=0, le=5000)]
 
 
@@ -29,16 +31,19 @@ class WebrtcVad(Extension):
     window_ms: Literal[10, 20] = 10
     start_ms: Milliseconds = 60
     """How long a voice must last to count."""
-    end_ms: Milliseconds = 100
-    """Silence that ends speech; short, as the turn node adds its own waiting."""
+    pause_ms: Milliseconds = 20
+    """Silence that is told as a pause; no longer than `end_ms`."""
+    end_ms: Milliseconds = 160
+    """Silence that ends speech."""
 
     inputs = (AudioFrame,)
-    outputs = {"speech_started": SpeechStarted, "speech_ended": SpeechEnded}
+    outputs = PORTS
 
     async def start(self) -> None:
         self._vad = webrtcvad.Vad(self.mode)
         window = self.window_ms * audio.SAMPLE_RATE // 1000
-        self._judge = Judge(window, (0.5, 0.5), (self.start_ms, self.end_ms))
+        durations = Durations(self.start_ms, self.pause_ms, self.end_ms, ONSET_MS)
+        self._judge = Judge(window, (0.5, 0.5), durations)
 
     async def handle(self, message: Message, emit: Emit) -> None:
         assert isinstance(message, AudioFrame)

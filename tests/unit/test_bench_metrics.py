@@ -21,6 +21,7 @@ from voice_agent.bench.metrics import (
     joined,
     mask,
     onset_delays_s,
+    pause_delays_s,
     percentile,
     si_sdr_db,
     words,
@@ -120,6 +121,9 @@ def test_delays_are_counted_from_the_truth_to_when_it_was_told() -> None:
     told = [found(1.1, 1.2, 2.1, 2.3), found(4.0, 4.1, 4.8, 4.9)]  # the last was missed
     assert onset_delays_s(truth, told) == pytest.approx([0.2, 0.1])
     assert end_delays_s(truth, told) == pytest.approx([0.3, -0.1])
+    assert pause_delays_s(truth, told) == []
+    hinted = [told[0]._replace(pause_known_s=2.05), told[1]]
+    assert pause_delays_s(truth, hinted) == pytest.approx([0.05])
 
 
 def test_what_cannot_be_told_apart_has_no_delay() -> None:

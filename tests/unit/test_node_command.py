@@ -140,9 +140,11 @@ def test_a_denoiser(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_vad_is_as_late_in_audio_time_as_in_a_call(capsys: pytest.CaptureFixture[str]) -> None:
-    started, ended = node(capsys, "vad.silero", "--say", "hello")
+    started, *paused, ended = node(capsys, "vad.silero", "--say", "hello")
     assert (started["type"], ended["type"]) == ("SpeechStarted", "SpeechEnded")
-    assert 0.06 <= ended["audio_s"] - ended["time_s"] < 0.2
+    assert paused and {line["type"] for line in paused} == {"SpeechPaused"}
+    assert 0.16 <= ended["audio_s"] - ended["time_s"] < 0.2
+    assert 0 < paused[-1]["audio_s"] - paused[-1]["time_s"] <= 0.052
     assert 0 < started["took_ms"] < 1000
 
 

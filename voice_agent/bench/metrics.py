@@ -1,7 +1,7 @@
 """The formulas of the benchmark. Pure: sounds, texts and times in, figures out."""
 
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,6 +81,8 @@ class Found(NamedTuple):
     start_known_s: float
     """Audio time at which it told of the start."""
     end_known_s: float
+    pause_known_s: float | None = None
+    """Audio time of its latest hint that the voice may have ended, if it gave one."""
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
@@ -148,13 +150,23 @@ def onset_delays_s(truth: Sequence[Span], found: Sequence[Found]) -> list[float]
 def end_delays_s(truth: Sequence[Span], found: Sequence[Found]) -> list[float]:
     """How long after each true end it was known, less than 0 where it was told too early. Ends that were
     missed, because the next speech began before they were told, are left out."""
-    delays = []
+    return [one.end_known_s - span.end_s for span, one in _ended(truth, found)]
+
+
+def pause_delays_s(truth: Sequence[Span], found: Sequence[Found]) -> list[float]:
+    """The same of the latest hint before each of these ends, if there was one."""
+    return [
+        one.pause_known_s - span.end_s for span, one in _ended(truth, found) if one.pause_known_s is not None
+    ]
+
+
+def _ended(truth: Sequence[Span], found: Sequence[Found]) -> Iterator[tuple[Span, Found]]:
+    """Each true stretch with the last of those found in it, if that ended before the next true one began."""
     for number, span in enumerate(truth):
         next_s = truth[number + 1].start_s if number + 1 < len(truth) else np.inf
         here = [one for one in found if one.start_known_s < span.end_s and one.end_known_s > span.start_s]
         if here and here[-1].end_known_s < next_s:
-            delays.append(here[-1].end_known_s - span.end_s)
-    return delays
+            yield span, here[-1]
 
 
 # --- sound ----------------------------------------------------------------------------------------

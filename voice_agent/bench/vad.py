@@ -15,9 +15,10 @@ from voice_agent.bench.metrics import (
     end_delays_s,
     mask,
     onset_delays_s,
+    pause_delays_s,
     seconds,
 )
-from voice_agent.message import SpeechEnded, SpeechStarted
+from voice_agent.message import SpeechEnded, SpeechPaused, SpeechStarted
 from voice_agent.stress.sounds import mixed
 from voice_agent.trial.cues import of_sound
 from voice_agent.trial.play import Output
@@ -34,8 +35,10 @@ def measure(subject: Subject, material: Material) -> list[Figure]:
     on = f"{origin}, {sum(one.until_s for one in labelled):.0f} s"
     figures = [*_rates("", confusion, on)]
     onsets = [d for one, told in zip(labelled, found, strict=True) for d in onset_delays_s(one.speech, told)]
+    pauses = [d for one, told in zip(labelled, found, strict=True) for d in pause_delays_s(one.speech, told)]
     ends = [d for one, told in zip(labelled, found, strict=True) for d in end_delays_s(one.speech, told)]
     figures += delays("onset known after", [1000 * delay for delay in onsets], origin)
+    figures += delays("pause known after", [1000 * delay for delay in pauses], origin)
     figures += delays("end known after", [1000 * delay for delay in ends], origin)
     noises, noise_origin = material.noises
     babble = next(noise for noise in noises if noise.name == "babble")
@@ -69,15 +72,18 @@ def speech_found(run: Run, end_s: float) -> list[Found]:
     """What a detector told, as stretches of speech; one that never ended ends with the sound."""
     found: list[Found] = []
     started: Output | None = None
+    paused_s: float | None = None
     for output in run.outputs:
         match output.message:
             case SpeechStarted():
                 started = started or output
+            case SpeechPaused():
+                paused_s = output.audio_s
             case SpeechEnded(time_s=ended_s) if started:
                 assert isinstance(started.message, SpeechStarted)
                 span = Span(started.message.time_s, ended_s)
-                found.append(Found(span, started.audio_s, output.audio_s))
-                started = None
+                found.append(Found(span, started.audio_s, output.audio_s, paused_s))
+                started = paused_s = None
     if started:
         assert isinstance(started.message, SpeechStarted)
         found.append(Found(Span(started.message.time_s, end_s), started.audio_s, end_s))
