@@ -339,7 +339,7 @@ class Machine:
     # --- the end of a turn ---
 
     def _waiting(self, said: Said) -> Waiting:
-        waiting = self.patience.wait(join(self.unheard, said.words), said.language)
+        waiting = self.patience.wait(join(self.unheard, said.words), said.language, said.confidence)
         monologue = self.limits.monologue_s and self._now_s - said.began_s > self.limits.monologue_s
         return waiting._replace(seconds=self.patience.least_s) if monologue else waiting
 

@@ -7,7 +7,7 @@ left to find out, in a few hundred milliseconds, is whether the caller wants the
 from dataclasses import dataclass
 from typing import Literal
 
-from extensions.turn._phrases import Phrases
+from voice_agent.dialogue.floor import Phrases
 
 Verdict = Literal["wait", "pause", "ignore", "yield"]
 """Not known yet; not known yet, but the agent had better be silent; nothing; the floor is the caller's."""

@@ -16,7 +16,11 @@ SLOWEST = 2.0
 """but never more than twice as long as at first."""
 SURE, MAYBE_MORE, DICTATING = 0.95, 0.6, 0.3
 """Probabilities that the caller is done which follow from what was asked."""
-NOTHING_UNDERSTOOD = {"finished": 0.5, "unfinished": 0.5, "wait": 0.0}
+SURE_ENOUGH = 0.8
+"""Words of which the recogniser is so sure are taken as they are."""
+UNKNOWN = 0.7
+"""The same where the words tell nothing: most silences after speech are ends."""
+NOTHING_UNDERSTOOD = {"finished": UNKNOWN, "unfinished": 1 - UNKNOWN, "wait": 0.0}
 
 
 class Waiting(NamedTuple):
@@ -45,13 +49,13 @@ class Patience:
     """How many digits it asked for; 0 where any number will do."""
     pace: float = 1.0
     """How much more time than others this caller takes, 1..2."""
-    _judged: tuple[tuple[str, str, Expected, int], Waiting] | None = field(default=None, repr=False)
+    _judged: tuple[tuple[str, str, float, Expected, int], Waiting] | None = field(default=None, repr=False)
 
-    def wait(self, text: str, language: str) -> Waiting:
-        """After this text."""
-        key = (text, language, self.expected, self.digits)
+    def wait(self, text: str, language: str, confidence: float = 1.0) -> Waiting:
+        """After this text. The less sure the recogniser is of it, the less it tells."""
+        key = (text, language, confidence, self.expected, self.digits)
         if self._judged is None or self._judged[0] != key:
-            self._judged = key, self._judge(text, language)
+            self._judged = key, self._judge(text, language, confidence)
         seconds, finished, hold = self._judged[1]
         return Waiting(min(self.most_s, seconds * self.pace), finished, hold)
 
@@ -63,10 +67,12 @@ class Patience:
         """The caller had ended."""
         self.pace = max(1.0, self.pace * IN_TIME)
 
-    def _judge(self, text: str, language: str) -> Waiting:
+    def _judge(self, text: str, language: str, confidence: float) -> Waiting:
         known = self.finish(text, language).probabilities if text else NOTHING_UNDERSTOOD
         hold = known["wait"] >= self.hold_probability
         done = 1.0 if hold else _with_expectation(1 - known["unfinished"], text, self.expected, self.digits)
+        told = min(1.0, confidence / SURE_ENOUGH)
+        done = told * done + (1 - told) * UNKNOWN
         return Waiting(self.least_s * (self.most_s / self.least_s) ** (1 - done), done, hold)
 
 

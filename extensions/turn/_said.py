@@ -66,11 +66,16 @@ class Said:
 
     def voiced_until(self, now_s: float) -> float:
         """Seconds of voice so far."""
-        return self.voiced_s + (max(0.0, now_s - self.since_s) if self.speaking else 0.0)
+        return self.voiced_s + (max(0.0, self._heard_until(now_s) - self.since_s) if self.speaking else 0.0)
 
     def unknown_until(self, now_s: float) -> float:
         """Seconds of the voice under way that the words do not hold yet."""
-        return max(0.0, now_s - max(self.since_s, self.understood_s)) if self.speaking else 0.0
+        known_s = max(self.since_s, self.understood_s)
+        return max(0.0, self._heard_until(now_s) - known_s) if self.speaking else 0.0
+
+    def _heard_until(self, now_s: float) -> float:
+        """Up to when the stretch under way has voice, as far as that is known."""
+        return now_s if self.paused_s is None else self.paused_s
 
     def was_no_pause(self, now_s: float) -> bool:
         """Whether the silence that was heard has passed without an end: the voice went on. Told once."""

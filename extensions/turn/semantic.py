@@ -15,9 +15,9 @@ from pydantic import Field, ValidationError
 from extensions.turn import _machine as machine
 from extensions.turn._overlap import OverlapJudge
 from extensions.turn._patience import Patience
-from extensions.turn._phrases import common_phrases
 from extensions.turn._words import classify
 from voice_agent import metrics
+from voice_agent.dialogue.floor import common_phrases
 from voice_agent.dialogue.schema import Manners
 from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.errors import GraphError, ModelError

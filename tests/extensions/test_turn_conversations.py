@@ -25,9 +25,9 @@ from extensions.turn._machine import (
 )  # fmt: skip
 from extensions.turn._overlap import OverlapJudge
 from extensions.turn._patience import Patience
-from extensions.turn._phrases import common_phrases
 from extensions.turn._words import Finish
 from voice_agent.audio import FRAME, FRAME_S, SAMPLE_RATE
+from voice_agent.dialogue.floor import common_phrases
 from voice_agent.media.playout import DUCKED, Playout
 from voice_agent.message import (
     AudioFrame,

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from voice_agent import resources
-from voice_agent.dialogue import sentences
+from voice_agent.dialogue import floor, sentences
 from voice_agent.dialogue.schema import (
     CALLBACK,
     PLACEHOLDER,
@@ -86,11 +86,12 @@ class Vertical(Part):
         return base if base in self.languages else self.languages[0]
 
     def sentences(self, language: str) -> list[str]:
-        """Every sentence a caller may say, with spoken values in place of slots; none twice.
+        """Every sentence a caller may say, in this trade or any; spoken values in place of slots; none twice.
 
         A language model of it knows every sequence of three digits.
         """
-        return sentences.expand(self.intents, self.slots, language)
+        own = sentences.expand(self.intents, self.slots, language)
+        return list(dict.fromkeys([*own, *floor.sentences(language)]))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Words that tell by themselves what the caller means by speaking while the agent does."""
+"""What callers say of the floor itself in any trade: "go on", "let me speak", "wait". floor.json has them."""
 
 import json
 import unicodedata
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
+from itertools import chain
 from typing import Literal
 
 from voice_agent import spoken
@@ -65,12 +66,21 @@ def tokens_of(text: str) -> Tokens:
 
 @cache
 def common_phrases() -> Phrases:
-    """Those that mean the same in every conversation, from phrases.json beside this file."""
-    by_language: Mapping[str, Mapping[str, list[str]]] = json.loads(
-        files("extensions.turn").joinpath("phrases.json").read_text("utf-8")
+    """Those that mean the same in every conversation."""
+    every = _by_language().values()
+    return Phrases(frozenset(), frozenset()).with_more(
+        chain.from_iterable(kinds["backchannels"] for kinds in every),
+        chain.from_iterable(kinds["stops"] for kinds in every),
     )
-    gathered: dict[str, list[str]] = {"backchannels": [], "stops": []}
-    for kinds in by_language.values():
-        for kind, lines in kinds.items():
-            gathered[kind] += lines
-    return Phrases(frozenset(), frozenset()).with_more(**gathered)
+
+
+def sentences(language: str) -> list[str]:
+    """All phrases of a language, for a recogniser that must know what callers may say; none twice."""
+    return list(dict.fromkeys(chain.from_iterable(_by_language().get(language, {}).values())))
+
+
+@cache
+def _by_language() -> Mapping[str, Mapping[str, list[str]]]:
+    file = files("voice_agent.dialogue").joinpath("floor.json")
+    phrases: dict[str, dict[str, list[str]]] = json.loads(file.read_text("utf-8"))
+    return phrases
