@@ -193,6 +193,21 @@ def test_text_nodes_answer_line_by_line(
     assert [line["type"] for line in clauses] == ["Clause"] * len(clauses) and clauses[-1]["final"]
 
 
+def test_a_node_that_judges_lines_is_asked_for_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "lines.txt"
+    file.write_text("i would like to\n等一下\n", encoding="utf-8")
+    lines = node(capsys, "turn.words", "--lines", str(file))
+    assert [(line["text"], line["label"]) for line in lines] == [
+        ("i would like to", "unfinished"),
+        ("等一下", "wait"),
+    ]
+    assert all(0.5 < line["probability"] <= 1 and line["took_ms"] < 1000 for line in lines)
+    (in_a_session,) = node(capsys, "turn.words", "--text", "hold on", "--as", "transcript")
+    assert (in_a_session["type"], in_a_session["label"]) == ("Judged", "wait")
+
+
 def test_a_voice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "voice.wav"
     (line,) = node(capsys, "tts.espeak", "--text", "Good evening", "--out", str(out))

@@ -16,11 +16,14 @@ MAX_DRAWS = 1500
 REPEATS = 3
 """How often each alternative of a line is shown, beside different others."""
 CUTS_A_TEXT = 2
+"""Of those drawn; long.txt is cut wherever it can be."""
+UNFINISHED = LABELS.index("unfinished")
 WHOLES = "whole"
 """The slot for a finished text of the same language."""
 WHOLES_USED = 400
 OPEN_KINDS = {
     "ART", "POSS", "AND", "BUT", "BECAUSE", "IF", "OF", "FOR", "PREP", "IM", "IVE", "QUANT", "TENS",
+    "TO", "SUBJ", "MODAL", "WANT",
 }  # fmt: skip
 """An English text that is cut after a word of these classes is not finished, if more did follow."""
 HELD_OUT = FOLDER / "held_out"
@@ -39,7 +42,8 @@ def training_examples(language: str, seed: int = 1) -> list[Example]:
     rng = random.Random(f"{seed}{language}")
     slots = grammar.read_slots(FOLDER / language / "slots.txt")
     spaced = language == "en"
-    finished = _draw(FOLDER / language / "finished.txt", slots, rng)
+    long = set(grammar.read_lines(FOLDER / language / "long.txt"))
+    finished = [*_draw(FOLDER / language / "finished.txt", slots, rng), *sorted(long)]
     whole = [grammar.without_cuts(text, spaced) for text in finished]
     some = whole[:: max(1, len(whole) // WHOLES_USED)]
     slots[WHOLES] = grammar.Choice([grammar.Sequence([f" {text} "]) for text in some])
@@ -52,9 +56,9 @@ def training_examples(language: str, seed: int = 1) -> list[Example]:
     certain = set(labels)
     for text in finished:
         begun = grammar.cuts(text, spaced) + (_after_open_words(text) if spaced else [])
-        for cut in rng.sample(begun, min(CUTS_A_TEXT, len(begun))):
+        for cut in begun if text in long else rng.sample(begun, min(CUTS_A_TEXT, len(begun))):
             if cut not in certain:
-                labels[cut] = {1}
+                labels[cut] = {UNFINISHED}
     spared = {example.text for example in held_out_examples(language)}
     return [
         Example(text, min(found))
