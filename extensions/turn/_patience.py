@@ -18,8 +18,8 @@ SURE, MAYBE_MORE, DICTATING = 0.95, 0.6, 0.3
 """Probabilities that the caller is done which follow from what was asked."""
 SURE_ENOUGH = 0.8
 """Words of which the recogniser is so sure are taken as they are."""
-UNKNOWN = 0.7
-"""The same where the words tell nothing: most silences after speech are ends."""
+UNKNOWN = 0.5
+"""The same where the words tell nothing."""
 NOTHING_UNDERSTOOD = {"finished": UNKNOWN, "unfinished": 1 - UNKNOWN, "wait": 0.0}
 
 

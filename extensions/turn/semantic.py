@@ -5,7 +5,7 @@ it is sure that it will be needed. A sound over the agent's voice turns it down,
 speak, a sign of listening, or nothing. `_machine.py` has the rules; this carries out what they say.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated
@@ -83,6 +83,10 @@ class SemanticTurn(Extension):
             self._manners()
         except GraphError as error:
             raise ModelError(str(error)) from error
+
+    def judge_line(self, text: str, language: str) -> Mapping[str, object]:
+        """How the words of a line look: `label` (finished, unfinished, wait) and its `probability`."""
+        return classify(text, language).as_json()
 
     def _manners(self) -> Manners:
         """The vertical's, with what is set here. Raises GraphError."""
