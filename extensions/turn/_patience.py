@@ -16,10 +16,10 @@ SLOWEST = 2.0
 """but never more than twice as long as at first."""
 SURE, MAYBE_MORE, DICTATING = 0.95, 0.6, 0.3
 """Probabilities that the caller is done which follow from what was asked."""
-SURE_ENOUGH = 0.8
-"""Words of which the recogniser is so sure are taken as they are."""
+BELIEVED = 0.4
+"""Words of which the recogniser is less sure tell nothing."""
 UNKNOWN = 0.5
-"""The same where the words tell nothing."""
+"""Probability that the caller is done where the words tell nothing."""
 NOTHING_UNDERSTOOD = {"finished": UNKNOWN, "unfinished": 1 - UNKNOWN, "wait": 0.0}
 
 
@@ -52,7 +52,7 @@ class Patience:
     _judged: tuple[tuple[str, str, float, Expected, int], Waiting] | None = field(default=None, repr=False)
 
     def wait(self, text: str, language: str, confidence: float = 1.0) -> Waiting:
-        """After this text. The less sure the recogniser is of it, the less it tells."""
+        """After this text, of which the recogniser is so sure."""
         key = (text, language, confidence, self.expected, self.digits)
         if self._judged is None or self._judged[0] != key:
             self._judged = key, self._judge(text, language, confidence)
@@ -68,11 +68,11 @@ class Patience:
         self.pace = max(1.0, self.pace * IN_TIME)
 
     def _judge(self, text: str, language: str, confidence: float) -> Waiting:
-        known = self.finish(text, language).probabilities if text else NOTHING_UNDERSTOOD
+        known = NOTHING_UNDERSTOOD
+        if text and confidence >= BELIEVED:
+            known = self.finish(text, language).probabilities
         hold = known["wait"] >= self.hold_probability
         done = 1.0 if hold else _with_expectation(1 - known["unfinished"], text, self.expected, self.digits)
-        told = min(1.0, confidence / SURE_ENOUGH)
-        done = told * done + (1 - told) * UNKNOWN
         return Waiting(self.least_s * (self.most_s / self.least_s) ** (1 - done), done, hold)
 
 
