@@ -127,9 +127,10 @@ addEventListener("DOMContentLoaded", () => {
 
 def delays_ms(page: Page) -> list[float]:
     """From each beep of Chromium's fake microphone to the agent being 12 dB down."""
-    return page.evaluate("""() => turned
+    found: list[float] = page.evaluate("""() => turned
       .filter(([, volume], index) => volume <= 0.25 && (turned[index - 1]?.[1] ?? 1) > 0.25)
-      .map(([at]) => at - loud.findLast((onset) => onset <= at))""")  # type: ignore[no-any-return]
+      .map(([at]) => at - loud.findLast((onset) => onset <= at))""")
+    return found
 
 
 def test_the_agent_is_turned_down_at_the_callers_first_sound(chromium: OpenPage, stand_in: StandIn) -> None:

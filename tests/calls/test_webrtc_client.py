@@ -13,6 +13,7 @@ from extensions.client.webrtc import WebRtcClient
 from tests.calls.peers import Beeper, Caller
 from voice_agent import audio
 from voice_agent.errors import ExtensionError, InputError
+from voice_agent.message import Playback
 from voice_agent.session import Session
 from voice_agent.testing import FakeSession, Wiring, attach, tone
 
@@ -78,6 +79,24 @@ def test_an_interrupt_silences_the_caller_at_once_and_tells_what_was_heard() -> 
             await caller.wait_heard(before + 15)
             assert audio.level_db(np.concatenate(caller.heard[-5:])) < -60
             assert beeper.heard()[-1].interrupted
+
+    asyncio.run(main())
+
+
+def test_ducking_is_heard_by_the_caller_within_a_few_frames() -> None:
+    async def main() -> None:
+        async with a_call(seconds=9) as (caller, session, _):
+            await caller.wait_for("output_audio_buffer.started")
+            await caller.wait_heard(len(caller.heard) + 10)
+            for mode, level_db in (("ducked", -35), ("full", -20), ("paused", -90), ("ducked", -35)):
+                await session.nodes["client"].inbox.put(Playback(mode))  # type: ignore[arg-type]
+                before = len(caller.heard)
+                await caller.wait_heard(before + 15)
+                heard_db = audio.level_db(np.concatenate(caller.heard[before + 5 : before + 15]))
+                assert heard_db == pytest.approx(level_db, abs=2) or heard_db < level_db < -80
+            assert [event["mode"] for event in caller.of("voice_agent.playback")] == [
+                "ducked", "full", "paused", "ducked",
+            ]  # fmt: skip
 
     asyncio.run(main())
 

@@ -26,7 +26,9 @@ def row(number: int, *turns: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {
         "number": number, "lost": False, "failures": [], "missed": [], "lasted_s": 60.0, "answer_ms": 150.0,
         "connect_ms": 90.0, "turns": list(turns),
-        "barge_ins": [{"turn": 2, "duck_ms": 60.0, "stop_ms": 120.0 + number, "cut": True}],
+        "barge_ins": [
+            {"turn": 2, "duck_ms": 60.0, "stop_ms": 120.0 + number, "taken_back": False, "cut": True},
+        ],
         "frames": {"heard": 1000, "late": 5, "sent": 1000, "own_late": 2},
         "to_caller": seen, "to_server": upwards,
         "network": {"to_caller": {"sent": 1010, "lost": 10}, "to_server": {"sent": 1010, "lost": 4}},

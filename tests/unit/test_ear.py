@@ -172,8 +172,21 @@ def test_a_pause_between_words_is_not_the_end() -> None:
 
 def test_the_end_that_the_server_tells_bridges_a_longer_pause() -> None:
     heard = tape(square(2), square(0.1), silence(0.5), square(0.2), silence(2))
-    assert barge_in(heard, 102, None, 104) == approx(100, 100)
     assert barge_in(heard, 102, 102.8, 104) == approx(800, 800)
+
+
+@pytest.mark.parametrize("level_db", [audio.SILENCE_DB, -35.0])
+def test_a_stop_that_was_taken_back_is_none(level_db: float) -> None:
+    """Paused, or ducked, for half a second; then the same reply goes on."""
+    heard = tape(square(2), square(0.1), square(0.5, level_db), square(1), silence(2))
+    duck_ms, stop_ms, taken_back = barge_in(heard, 102, None, 103.4)
+    assert duck_ms == pytest.approx(100, abs=1) and stop_ms is None and taken_back
+    assert barge_in(heard, 102, 103.6, 104) == approx(1600, 1600), "a cut is none that is taken back"
+
+
+def test_where_the_next_reply_begins_the_stop_was_none_that_was_taken_back() -> None:
+    heard = tape(square(2), square(0.1), silence(0.5), square(1))
+    assert barge_in(heard, 102, None, 102.55) == approx(100, 100)
 
 
 def test_the_next_reply_is_not_taken_for_the_old_one() -> None:
@@ -182,21 +195,21 @@ def test_the_next_reply_is_not_taken_for_the_old_one() -> None:
 
 
 def test_an_agent_that_speaks_on_has_not_stopped() -> None:
-    assert barge_in(tape(square(5)), 102, None, 105) == (None, None)
+    assert barge_in(tape(square(5)), 102, None, 105) == BargeIn(None, None)
 
 
 def test_an_agent_that_was_silent_cannot_be_interrupted() -> None:
-    assert barge_in(tape(silence(5)), 102, None, 105) == (None, None)
+    assert barge_in(tape(silence(5)), 102, None, 105) == BargeIn(None, None)
 
 
 def test_a_pause_of_the_agent_when_the_caller_begins() -> None:
     heard = tape(square(1.8), silence(3))
-    assert barge_in(heard, 102, 102.3, 104) == (None, 0)
+    assert barge_in(heard, 102, 102.3, 104) == BargeIn(None, 0)
 
 
 def test_a_soft_syllable_tells_nothing_of_ducking() -> None:
     heard = tape(square(1.9, -20), square(0.3, -35), silence(2))
-    duck_ms, stop_ms = barge_in(heard, 102, 102.2, 104)
+    duck_ms, stop_ms, _ = barge_in(heard, 102, 102.2, 104)
     assert duck_ms is None
     assert stop_ms == pytest.approx(200, abs=1)
 

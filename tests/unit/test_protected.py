@@ -74,8 +74,8 @@ def test_playing_tells_when_a_protected_clause_begins_and_ends() -> None:
         playout.pull()
         for heard in playout.progress():
             told[tick] = heard
-    protected = [tick for tick, heard in told.items() if heard.protected]
-    assert protected[0] == 20 and all(20 <= tick < 40 for tick in protected), "0.4 s to 0.8 s"
+    during = [tick for tick, heard in told.items() if heard.protected]
+    assert during[0] == 20 and all(20 <= tick < 40 for tick in during), "0.4 s to 0.8 s"
     assert not told[40].protected and told[40].text == "One. Two."
     assert told[61] == Heard(1, "One. Two. Three.", final=True)
 

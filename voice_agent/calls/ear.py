@@ -10,6 +10,8 @@ that a click does not count, and answered with single samples, so that the figur
   does not say so, before a pause of 0.3 s.
 - ducked: the agent's last sample before that which is less than 12 dB below its loudest 5 ms in the
   second before the interruption.
+- taken back: the server did not say that it had cut the reply, and the agent spoke on after 0.3 s of
+  silence, or of a voice that was ducked. Then it has not stopped.
 """
 
 from bisect import bisect_left
@@ -140,6 +142,8 @@ class BargeIn(NamedTuple):
 
     duck_ms: float | None
     stop_ms: float | None
+    taken_back: bool = False
+    """It gave way for a while, and went on with the same reply."""
 
 
 def barge_in(heard: Tape, spoke_s: float, cut_s: float | None, until_s: float) -> BargeIn:
@@ -152,11 +156,17 @@ def barge_in(heard: Tape, spoke_s: float, cut_s: float | None, until_s: float) -
     if before_db <= AUDIBLE_DB:
         return BargeIn(None, None)
     stopped_s = _stopped(heard, spoke_s, cut_s, until_s)
-    if stopped_s is None:
-        return BargeIn(None, None)
-    sound = heard.sound(before_db - DUCKED_DB, spoke_s, stopped_s)
-    duck_ms = float(sound[-1] - spoke_s) * 1000 if len(sound) else None
-    return BargeIn(duck_ms, (stopped_s - spoke_s) * 1000)
+    loud = heard.sound(before_db - DUCKED_DB, spoke_s, until_s)
+    spoke_on = stopped_s is None or heard.first_audible(stopped_s + PAUSE_S / 2, until_s) is not None
+    if stopped_s is not None and (cut_s is not None or not spoke_on):
+        return BargeIn(_ms(spoke_s, loud[loud < stopped_s][-1:]), (stopped_s - spoke_s) * 1000)
+    softer = loud[:-1][np.diff(loud) >= PAUSE_S]
+    return BargeIn(_ms(spoke_s, softer[:1]), None, taken_back=stopped_s is not None or len(softer) > 0)
+
+
+def _ms(spoke_s: float, times: Floats) -> float | None:
+    """Milliseconds to the one time in an array; None if it is empty."""
+    return float(times[0] - spoke_s) * 1000 if len(times) else None
 
 
 def _stopped(heard: Tape, spoke_s: float, cut_s: float | None, until_s: float) -> float | None:

@@ -125,6 +125,7 @@ class _Turn:
         return {
             "duck_ms": _round(result.duck_ms),
             "stop_ms": _round(result.stop_ms),
+            "taken_back": result.taken_back,
             "turn": self.number,
             "cut": old.cut,
             "heard_before": old.text,
@@ -152,7 +153,8 @@ class _Turn:
 
 
 def _ignored(barge_in: Report) -> bool:
-    return barge_in["stop_ms"] is None and not barge_in["cut"]
+    """The agent gave way neither for good nor for a while."""
+    return barge_in["stop_ms"] is None and not barge_in["cut"] and not barge_in["taken_back"]
 
 
 def _not_given_way(barge_in: Report) -> str:
@@ -209,6 +211,8 @@ def _turn_line(turn: Report) -> str:
 
 def _barge_in_line(barge_in: Report) -> str:
     duck, stop = _told(barge_in["duck_ms"]), _told(barge_in["stop_ms"])
+    if barge_in["taken_back"]:
+        return f"interrupted: softer after {duck}, then the agent spoke on"
     if barge_in["stop_ms"] is None:
         return (
             "interrupted: the agent did not give way" if not barge_in["cut"] else "interrupted in a silence"

@@ -13,6 +13,7 @@ FORMAT = "voice-agent stress 1"
 FIGURES = {
     "voice-to-voice P50": ("heard", "voice_to_voice_ms", "p50"),
     "voice-to-voice P95": ("heard", "voice_to_voice_ms", "p95"),
+    "duck P50": ("heard", "duck_ms", "p50"),
     "stop P50": ("heard", "stop_ms", "p50"),
     "stop P95": ("heard", "stop_ms", "p95"),
     "CPU a call": ("server", "cpu_s_per_call_minute"),

@@ -160,11 +160,11 @@ def barge_ins(cells: Sequence[Figures]) -> Element:
         return charts.panel(f"Time to stop on {network}", rows, across)
 
     def marks(cell: Figures) -> Marks:
-        median = cell["heard"]["stop_ms"]
-        places = [across.x(median["p50"])] if median else []
+        medians = [("softer", cell["heard"]["duck_ms"]), ("median", cell["heard"]["stop_ms"])]
+        places = [(class_, across.x(spread["p50"])) for class_, spread in medians if spread]
         return lambda y: [
             *charts.dots(_stops(cell), across, y, "one"),
-            *(tag("line", x1=x, x2=x, y1=y - 8, y2=y + 8, class_="median") for x in places),
+            *(tag("line", x1=x, x2=x, y1=y - 8, y2=y + 8, class_=class_) for class_, x in places),
         ]
 
     head = [
@@ -172,13 +172,15 @@ def barge_ins(cells: Sequence[Figures]) -> Element:
         "interruptions",
         "softer P50 / P95",
         "silent P50 / P95",
+        "taken back",
         "not given way",
         "answer had ended",
     ]
     return section(
         "When callers interrupt",
         "From the caller's first voiced sample over the agent's voice until the agent is silent at the "
-        "caller's ear: every interruption, and the median as a line.",
+        "caller's ear: every interruption, and the median as a line; a thin one is the median until it is "
+        "12 dB softer. A stop is taken back where the agent speaks on with the same reply.",
         panels(cells, draw),
         details(table("Interruptions", head, [_interruptions(cell) for cell in cells])),
     )
@@ -186,9 +188,11 @@ def barge_ins(cells: Sequence[Figures]) -> Element:
 
 def _interruptions(cell: Figures) -> list[Child]:
     made = [barge_in for row in cell["rows"] for barge_in in row["barge_ins"]]
-    ignored = sum(barge_in["stop_ms"] is None and not barge_in["cut"] for barge_in in made)
+    taken_back = sum(barge_in["taken_back"] for barge_in in made)
+    ignored = sum(barge_in["stop_ms"] is None and not barge_in["cut"] for barge_in in made) - taken_back
     duck, stop = (pair(cell["heard"][what], "") for what in ("duck_ms", "stop_ms"))
-    return [name(cell), str(len(made)), duck, stop, str(ignored), str(cell["turns"]["missed_interruptions"])]
+    counts = str(taken_back), str(ignored), str(cell["turns"]["missed_interruptions"])
+    return [name(cell), str(len(made)), duck, stop, *counts]
 
 
 def _stops(cell: Figures) -> list[float]:

@@ -3,7 +3,7 @@
 from voice_agent.stress import against
 from voice_agent.stress.parts import Figures, pair, told
 
-HEAD = ("network", "at once", "heard", "believed", "stop", "lost", "late", "CPU", "MB", "failed")
+HEAD = ("network", "at once", "heard", "believed", "softer", "silent", "lost", "late", "CPU", "MB", "failed")
 TESTS = {"now": "this", "earlier": "the earlier"}
 MOST_FAILURES = 20
 """Lines; the report has more, and the JSON all."""
@@ -38,6 +38,7 @@ def _cell(cell: Figures) -> tuple[str, ...]:
         f"{cell['calls_at_once']}{'*' if cell['doubtful'] else ''}",
         pair(heard["voice_to_voice_ms"], ""),
         pair(cell["believed"]["voice_to_voice_ms"], ""),
+        pair(heard["duck_ms"], ""),
         pair(heard["stop_ms"], ""),
         told(cell["loss"]["to_caller"]["lost_percent"], 2),
         told(cell["frames"]["late_percent"], 2),
