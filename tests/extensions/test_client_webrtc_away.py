@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,9 +25,16 @@ class FakePeer:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
+        self.woken_with: list[float] = []
+        """Seconds of voice that waited to be played, each time it was woken."""
+        self.on_wake: Callable[[], None] = lambda: None
 
     def send(self, text: str) -> None:
         self.events.append(json.loads(text))
+
+    def wake(self) -> None:
+        """The beat of these tests never rests."""
+        self.on_wake()
 
     async def close(self) -> None:
         pass
@@ -57,6 +64,10 @@ class Line:
             self._sent += 1
             self.played.append(self.client._next_frame())
             await asyncio.sleep(audio.FRAME_S)
+
+    def skip_packet(self) -> None:
+        """The next packet is lost."""
+        self._sent += 1
 
     @property
     def states(self) -> list[str]:
@@ -124,6 +135,42 @@ def test_all_that_is_handed_on_meanwhile_is_told_to_be_a_gap() -> None:
             assert len(frames) > 11.9 * TICKS
             gaps = [frame.time_s for frame in frames if frame.gap]
             assert gaps[0] < 1.1 and gaps[-1] > 10.9 and len(gaps) > 9.9 * TICKS
+
+    run(main())
+
+
+def test_the_beat_may_rest_while_packets_come_and_the_agent_is_silent() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            line.client.connected = frozenset({"pcm_frame"})
+            await line.pass_time(1)
+            assert line.client._idle()
+            await line.pass_time(0.1, up=False)
+            assert not line.client._idle(), "a gap must be filled in time"
+            await line.pass_time(1)
+            assert line.client._idle()
+            await line.client.handle(Speech(tone(0.5), text="One.", final=True, turn=1), line.out)
+            assert not line.client._idle()
+            await line.pass_time(1)
+            assert line.client._idle()
+            line.client.connected = frozenset({"pcm_frame", "played_frame"})
+            assert not line.client._idle(), "an echo canceller counts frames"
+
+    run(main())
+
+
+def test_the_beat_is_woken_before_the_agent_speaks_and_when_a_packet_is_missing() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            await line.pass_time(1)
+            assert line.peer.woken_with == []
+            client = line.client
+            line.peer.on_wake = lambda: line.peer.woken_with.append(client._playout.pending_s)
+            await client.handle(Speech(tone(0.5), text="One.", final=True, turn=1), line.out)
+            assert line.peer.woken_with == [0.0], "the beats it has missed do not play what comes after them"
+            line.skip_packet()
+            await line.pass_time(0.02)
+            assert len(line.peer.woken_with) == 2
 
     run(main())
 

@@ -22,6 +22,8 @@ from voice_agent.message import Heard, Samples, Speech, Word
 
 FADE = 80
 """Samples, 5 ms: a cut voice is faded over them, so that it does not click."""
+SILENCE: Samples = np.zeros(FRAME, np.int16)
+SILENCE.setflags(write=False)
 
 
 class Playout:
@@ -50,6 +52,11 @@ class Playout:
         """Seconds of voice that wait to be played."""
         return sum(clause.waiting for reply in self._replies for clause in reply.clauses) / SAMPLE_RATE
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to play, now or soon: no reply has begun to come."""
+        return not self._replies and not len(self._fading)
+
     def push(self, speech: Speech) -> None:
         """Queue a stretch of a reply; replies are played one after the other. What comes after a
         reply's last stretch, after a cut, or after the next reply has begun, is ignored."""
@@ -66,6 +73,8 @@ class Playout:
 
     def pull(self) -> Samples:
         """The next 20 ms, shape (320,)."""
+        if self.idle:
+            return SILENCE
         frame: Samples = np.zeros(FRAME, np.int16)
         filled = 0
         while self._replies and filled < FRAME:
