@@ -22,17 +22,19 @@ class Lane:
 
     def __init__(self) -> None:
         self.items: deque[Message] = deque()
-        self._changed = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None
+        """Who waits; a bare future, as this is every node's way to every frame."""
 
     def append(self, message: Message) -> None:
         self.items.append(message)
-        self._changed.set()
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     async def get(self) -> Message:
         """The oldest message, waiting for one."""
         while not self.items:
-            self._changed.clear()
-            await self._changed.wait()
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
         return self.items.popleft()
 
 

@@ -54,6 +54,9 @@ NO_SOUND: Samples = np.zeros(FRAME, np.int16)
 AWAY_S = 2.0
 """Without a packet for so long the line is down: also a sender that pauses sends one every 0.4 s (Opus with
 DTX), and most gaps of a mobile network are over sooner (docs/network.md)."""
+IDLE_S = 0.06
+"""Without a packet for so long the beat no longer rests: it must be awake when gaps are filled, GAP_S of
+receive.py after the latest packet, and a rest is up to 0.08 s."""
 PLAYED_LATE_FRAMES = 10
 """What is played may lag behind the clock so far before it is renumbered: a stall of the loop."""
 NETWORK_FRAMES = 50
@@ -117,6 +120,7 @@ class WebRtcClient(Extension):
             on_event=self._guarded(self._command, None),
             on_open=self._opened,
             on_state=self._state,
+            idle=self._idle,
             packet_ms=self.packet_ms,
             copies=self.copies,
         )
@@ -144,26 +148,20 @@ class WebRtcClient(Extension):
             self.session.close(f"not connected within {self.connect_timeout_s:g} s")
             return
         self._send(self._conversation.session())
-        loop = asyncio.get_running_loop()
-        self._packet_s = loop.time()
+        self._packet_s = asyncio.get_running_loop().time()
         self._answered = True
         turn = self.session.begin_turn()
         self._send(self._conversation.replies.begin(turn))
         await emit("call_started", CallStarted(self.session.language, turn=turn))
-        while loop.time() < (vanished_s := self._packet_s + self.reconnect_grace_s):
-            try:
-                async with asyncio.timeout_at(vanished_s):
-                    port, message = await self._out.get()
-            except TimeoutError:
-                continue  # unless a packet has come meanwhile, this was the end
-            await emit(port, message)
-        self.session.close(f"the caller was away for {self.reconnect_grace_s:g} s")
+        while True:
+            await emit(*await self._out.get())
 
     async def handle(self, message: Message, emit: Emit) -> None:
         tentative = self.session.is_tentative(message.turn)
         await self.session.confirmed(message.turn)  # before that nothing is told or played
         match message:
             case Speech(turn=int(turn)):
+                self._peer.wake()
                 self._playout.push(message)
                 if message.final:
                     self._send(self._conversation.replies.generated(turn))
@@ -213,6 +211,8 @@ class WebRtcClient(Extension):
         if self._away:
             self._set_away(False)
         self._hand_on(self._receive.push(sequence, timestamp, payload, self._packet_s, copies))
+        if self._receive.waiting:
+            self._peer.wake()
 
     def _hand_on(self, frames: list[Frame]) -> None:
         if not self._answered or not frames:
@@ -235,6 +235,12 @@ class WebRtcClient(Extension):
             self._tell_played(samples, now)
         return samples
 
+    def _idle(self) -> bool:
+        """Whether the beat has nothing to do: packets come, and are handed on as they do; none of the agent's
+        voice is played, and nobody wants to know."""
+        listening = asyncio.get_running_loop().time() - self._packet_s < IDLE_S and not self._receive.waiting
+        return listening and self._playout.idle and "played_frame" not in self.connected
+
     def _tell_played(self, samples: Samples, now: float) -> None:
         """Numbered one by one, as the beat is steadier than readings of time; after a stall, by the clock."""
         by_clock = int((now - self._began_s) / FRAME_S)
@@ -243,8 +249,8 @@ class WebRtcClient(Extension):
 
     def _play(self, now: float) -> Samples:
         self._hand_on(self._receive.poll(now))
-        if self._answered and not self._away and now - self._packet_s > AWAY_S:
-            self._set_away(True)
+        if self._answered:
+            self._watch(now - self._packet_s)
         if self._away:
             return NO_SOUND
         self._ticks += 1
@@ -253,6 +259,13 @@ class WebRtcClient(Extension):
         samples = self._playout.pull()
         self._tell_progress()
         return samples
+
+    def _watch(self, silent_s: float) -> None:
+        """Nothing has come for so long."""
+        if not self._away and silent_s > AWAY_S:
+            self._set_away(True)
+        if silent_s >= self.reconnect_grace_s:
+            self.session.close(f"the caller was away for {self.reconnect_grace_s:g} s")
 
     def _set_away(self, away: bool) -> None:
         """The line is down, or up again. What the agent says stops where it is, and goes on from there."""

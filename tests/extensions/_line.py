@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,9 +23,16 @@ class FakePeer:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
+        self.woken_with: list[float] = []
+        """Seconds of voice that waited to be played, each time it was woken."""
+        self.on_wake: Callable[[], None] = lambda: None
 
     def send(self, text: str) -> None:
         self.events.append(json.loads(text))
+
+    def wake(self) -> None:
+        """The beat of these tests never rests."""
+        self.on_wake()
 
     async def close(self) -> None:
         pass
@@ -55,6 +62,10 @@ class Line:
             self._sent += 1
             self.played.append(self.client._next_frame())
             await asyncio.sleep(audio.FRAME_S)
+
+    def skip_packet(self) -> None:
+        """The next packet is lost."""
+        self._sent += 1
 
     @property
     def states(self) -> list[str]:

@@ -61,6 +61,42 @@ def test_all_that_is_handed_on_meanwhile_is_told_to_be_a_gap() -> None:
     run(main())
 
 
+def test_the_beat_may_rest_while_packets_come_and_the_agent_is_silent() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            line.client.connected = frozenset({"pcm_frame"})
+            await line.pass_time(1)
+            assert line.client._idle()
+            await line.pass_time(0.1, up=False)
+            assert not line.client._idle(), "a gap must be filled in time"
+            await line.pass_time(1)
+            assert line.client._idle()
+            await line.client.handle(Speech(tone(0.5), text="One.", final=True, turn=1), line.out)
+            assert not line.client._idle()
+            await line.pass_time(1)
+            assert line.client._idle()
+            line.client.connected = frozenset({"pcm_frame", "played_frame"})
+            assert not line.client._idle(), "an echo canceller counts frames"
+
+    run(main())
+
+
+def test_the_beat_is_woken_before_the_agent_speaks_and_when_a_packet_is_missing() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            await line.pass_time(1)
+            assert line.peer.woken_with == []
+            client = line.client
+            line.peer.on_wake = lambda: line.peer.woken_with.append(client._playout.pending_s)
+            await client.handle(Speech(tone(0.5), text="One.", final=True, turn=1), line.out)
+            assert line.peer.woken_with == [0.0], "the beats it has missed do not play what comes after them"
+            line.skip_packet()
+            await line.pass_time(0.02)
+            assert len(line.peer.woken_with) == 2
+
+    run(main())
+
+
 def test_after_the_grace_the_call_ends_and_says_why() -> None:
     async def main() -> None:
         async with a_line() as line:

@@ -209,3 +209,26 @@ def test_a_connection_is_closed_although_its_offer_was_broken() -> None:
         await connection.close()
 
     asyncio.run(main())
+
+
+def test_sound_is_handed_on_unread_and_stun_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    received: list[bytes] = []
+    read: list[bytes] = []
+    parse = stun.parse_message
+
+    def parse_message(data: bytes) -> stun.Message:
+        read.append(data)
+        return parse(data)
+
+    monkeypatch.setattr(aioice.stun, "parse_message", parse_message)
+    protocol = aioice.ice.StunProtocol.__new__(aioice.ice.StunProtocol)
+    protocol.id = 1
+    protocol.transactions = {}
+    protocol.receiver = SimpleNamespace(data_received=lambda data, component: received.append(data))  # type: ignore[assignment]
+    protocol.local_candidate = SimpleNamespace(component=1)  # type: ignore[assignment]
+    sound, handshake = bytes([0x80, 111]) + bytes(40), bytes([22, 254, 253]) + bytes(40)
+    response = bytes(stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, bytes(12)))
+    for data in (sound, handshake, response, b"", bytes(8)):
+        protocol.datagram_received(data, ("127.0.0.1", 5000))
+    assert received == [sound, handshake, b"", bytes(8)]
+    assert read == [response, b"", bytes(8)]

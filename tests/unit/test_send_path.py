@@ -142,3 +142,47 @@ def test_after_a_long_stall_the_beat_starts_anew_without_a_burst() -> None:
 def test_a_beat_may_stop_itself() -> None:
     times, _ = beats(lambda times, pacer: pacer.stop() if len(times) == 3 else None, 1.0)
     assert len(times) == 3
+
+
+def test_a_rest_is_made_up_for_beat_by_beat() -> None:
+    times, pacer = resting_beats(1.0, wake_s=None)
+    assert len(times) == pytest.approx(50, abs=1) and pacer.late == 0
+    moments = sorted(set(np.round(times, 3)))
+    assert moments == pytest.approx([0.0] + [0.1 * number for number in range(1, len(moments))])
+
+
+def test_whoever_is_woken_has_missed_nothing_and_goes_on_in_time() -> None:
+    times, pacer = resting_beats(0.5, wake_s=0.25)
+    assert times[:13] == pytest.approx([0.0] + [0.1] * 5 + [0.2] * 5 + [0.25] * 2)
+    assert times[13:] == pytest.approx([0.26] + [0.36] * 5 + [0.46] * 5)
+    assert pacer.late == 0
+
+
+def resting_beats(until_s: float, wake_s: float | None) -> tuple[list[float], Pacer]:
+    """The times of beats that may rest for four, and are woken once."""
+
+    async def main() -> tuple[list[float], Pacer]:
+        loop = asyncio.get_running_loop()
+        times: list[float] = []
+        pacer = Pacer(lambda: times.append(loop.time()), 0.02, lambda: 4)
+        pacer.start()
+        if wake_s is not None:
+            loop.call_later(wake_s, pacer.wake)
+        await asyncio.sleep(until_s)
+        pacer.stop()
+        return times, pacer
+
+    return run(main())
+
+
+def test_in_a_pause_it_is_known_how_long_there_is_nothing_to_send() -> None:
+    sending = SendPath(lambda: np.zeros(audio.FRAME, np.int16), dtx=True)
+    rests = []
+    for _ in range(200):
+        rests.append(sending.rest)
+        sending.next()
+    silent = [sending.rest]
+    while sending.next() is None:
+        silent.append(sending.rest)
+    assert rests[0] == 0, "nothing has announced a pause"
+    assert silent == list(range(silent[0], -1, -1)), "it counts down to the sign of life"

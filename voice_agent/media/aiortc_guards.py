@@ -28,6 +28,8 @@ from aiortc.rtcsctptransport import RTCSctpTransport
 from aiortc.rtp import RtcpRtpfbPacket
 
 log = logging.getLogger(__name__)
+LAST_STUN = 3
+"""The highest first byte of a STUN message (RFC 7983, 7)."""
 MAX_QUEUED = 1024
 """Datagrams of a call that wait for the loop: some seconds of sound."""
 MAX_SOURCES = 32
@@ -56,7 +58,17 @@ def install() -> None:
 def _guard_datagrams() -> None:
     parse = aioice.stun.parse_message
     connection: Any = aioice.ice.Connection
+    protocol: Any = aioice.ice.StunProtocol
+    receive = protocol.datagram_received
     take, check, add = connection.data_received, connection.check_incoming, connection._add_remote_candidate
+
+    @wraps(receive)
+    def datagram_received(self: Any, data: bytes, addr: tuple[Any, ...]) -> None:
+        """aioice tries to read every datagram as STUN, and an error for each packet of sound is dear."""
+        if data and data[0] > LAST_STUN:
+            self.receiver.data_received(data, self.local_candidate.component)
+        else:
+            receive(self, data, addr)
 
     @wraps(parse)
     def parse_message(data: bytes) -> Any:
@@ -82,6 +94,7 @@ def _guard_datagrams() -> None:
             add(self, candidate, network_host)
 
     aioice.stun.parse_message = parse_message
+    protocol.datagram_received = datagram_received
     connection.data_received = data_received
     connection.check_incoming = check_incoming
     connection._add_remote_candidate = add_remote_candidate

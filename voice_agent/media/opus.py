@@ -109,7 +109,7 @@ class OpusEncoder:
         for request, value in ((SET_COMPLEXITY, complexity), (SET_INBAND_FEC, 1), (SET_DTX, int(dtx))):
             self._set(request, value)
         self.adapt(bitrate, loss_percent)
-        self._packet = (ctypes.c_ubyte * MAX_PACKET)()
+        self._packet = ctypes.create_string_buffer(MAX_PACKET)
 
     def adapt(self, bitrate: int, loss_percent: int) -> None:
         """From the next frame on: bits a second, and the loss that the copies are to make good, 0..100."""
@@ -121,11 +121,10 @@ class OpusEncoder:
 
     def encode(self, samples: Samples) -> bytes:
         """A packet for a frame of 10, 20, 40 or 60 ms. Raises ValueError for another length."""
-        pcm = np.ascontiguousarray(samples, np.int16).ctypes.data_as(ctypes.c_void_p)
-        size = self._opus.opus_encode(self._state, pcm, len(samples), self._packet, MAX_PACKET)
+        size = self._opus.opus_encode(self._state, samples.tobytes(), len(samples), self._packet, MAX_PACKET)
         if size < 0:
             raise ValueError(f"Opus: cannot encode {len(samples)} samples (error {size})")
-        return bytes(self._packet[:size])
+        return ctypes.string_at(self._packet, size)
 
     def __del__(self) -> None:
         if getattr(self, "_state", None):

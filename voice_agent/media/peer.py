@@ -37,13 +37,15 @@ class Peer:
         on_event: Callable[[str], None],
         on_open: Callable[[], None],
         on_state: Callable[[str], None],
+        idle: Callable[[], bool] = lambda: False,
         packet_ms: int = 20,
         copies: Copies = "auto",
     ) -> None:
-        """`packet_ms`, 10 or 20, and `copies` hold for both directions: the answer asks for them."""
+        """`packet_ms`, 10 or 20, and `copies` hold for both directions: the answer asks for them. `idle` is
+        RtpLink's."""
         aiortc_private.allow_loopback()
         aiortc_guards.install()
-        self.link = RtpLink(source, on_packet, packet_ms=packet_ms, copies=copies, dtx=True)
+        self.link = RtpLink(source, on_packet, packet_ms=packet_ms, copies=copies, dtx=True, idle=idle)
         self.has_events = False
         """The offer has a data channel."""
         self._packet_ms = packet_ms
@@ -110,6 +112,10 @@ class Peer:
         own = replace(await self._ice.begin(), mid=remote.mid)
         self._ice.connect(remote)
         return str(own)
+
+    def wake(self) -> None:
+        """To be called before the source speaks after it has been idle."""
+        self.link.pacer.wake()
 
     def send(self, text: str) -> None:
         """Send an event, if the caller's data channel is open."""

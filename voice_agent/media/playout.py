@@ -31,6 +31,8 @@ DUCKED = 10 ** (-15 / 20)
 """15 dB down: 12 is what makes room for the caller, and 3 more keep it where a vowel is louder than the one
 before. The voice can still be understood, so that nothing is lost if the caller meant nothing by it."""
 GAINS = {"full": 1.0, "ducked": DUCKED, "paused": 0.0}
+SILENCE: Samples = np.zeros(FRAME, np.int16)
+SILENCE.setflags(write=False)
 
 
 class Playout:
@@ -69,6 +71,11 @@ class Playout:
         """Seconds of voice that wait to be played."""
         return sum(reply.waiting for reply in self._replies) / SAMPLE_RATE
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to play, now or soon: no reply has begun to come."""
+        return not self._replies and not len(self._fading)
+
     def push(self, speech: Speech) -> None:
         """Queue a stretch of a reply; replies are played one after the other. What comes after a
         reply's last stretch, after a cut, or after the next reply has begun, is ignored."""
@@ -85,6 +92,8 @@ class Playout:
 
     def pull(self) -> Samples:
         """The next 20 ms, shape (320,)."""
+        if self.idle:
+            return SILENCE
         frame: Samples = np.zeros(FRAME, np.int16)
         if self._mode != "paused":
             self._fill(frame)

@@ -116,6 +116,11 @@ class ReceivePath:
             self._waiting[number] = _Packet(payload, timestamp, at, now)
         return self._ready(now)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether sound waits for a packet that is missing."""
+        return bool(self._waiting)
+
     def poll(self, now: float) -> list[Frame]:
         """What must not wait any longer for packets; to be called every 20 ms."""
         frames = self._ready(now)

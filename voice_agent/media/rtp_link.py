@@ -18,6 +18,9 @@ RtpHandler = Callable[[int, int, bytes, tuple[red.Block, ...]], None]
 """Takes a packet's 16-bit sequence number, 32-bit timestamp and payload, and the copies of earlier packets
 that came with it, oldest first."""
 
+MOST_REST = 4
+"""Packets of silence for which the loop is not woken. The first one after them is asked for in time."""
+
 
 @dataclass
 class SendStatistics:
@@ -36,8 +39,9 @@ class RtpLink:
     """Pulls 20 ms from `source` when they are due, and hands on every packet that comes.
 
     `packet_ms` and `dtx` are those of SendPath. With `copies` "auto" loss decides whether packets carry
-    copies, with "never" whoever sets `sending.redundant`. The callbacks run on the loop and must not block
-    or raise.
+    copies, with "never" whoever sets `sending.redundant`. While `idle` is true the source is silent and may
+    be asked up to MOST_REST packets late; before it speaks again somebody calls `pacer.wake`. The callbacks
+    run on the loop and must not block or raise.
     """
 
     def __init__(
@@ -48,11 +52,13 @@ class RtpLink:
         packet_ms: int = 20,
         dtx: bool = False,
         copies: Copies = "auto",
+        idle: Callable[[], bool] = lambda: False,
     ) -> None:
         self.sending = SendPath(source, packet_ms, dtx)
-        self.pacer = Pacer(self._send_next, packet_ms / 1000)
+        self.pacer = Pacer(self._send_next, packet_ms / 1000, self._rest)
         self.statistics = SendStatistics()
         self._copies = copies
+        self._idle = idle
         self._adaptation = Adaptation()
         self._on_packet = on_packet
         self._track = IdleTrack(self.pacer.start)
@@ -80,6 +86,9 @@ class RtpLink:
         """Send nothing more."""
         self.pacer.stop()
         self._track.stop()
+
+    def _rest(self) -> int:
+        return min(MOST_REST, self.sending.rest) if self._idle() else 0
 
     def _send_next(self) -> None:
         packet = self.sending.next()

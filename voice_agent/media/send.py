@@ -4,6 +4,7 @@ With `dtx` almost nothing is encoded or sent in silence: the codec's own note th
 of life every REFRESH_S, which also keeps the ways through NATs open.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -58,6 +59,13 @@ class SendPath:
         """Samples since that are neither encoded nor sent."""
         self._before: tuple[int, bytes] | None = None
         """Timestamp and payload of the last packet of voice."""
+
+    @property
+    def rest(self) -> int:
+        """For how many calls of `next` there is nothing to send, as long as the source is silent."""
+        if not self._resting:
+            return 0
+        return math.ceil((REFRESH_S * SAMPLE_RATE - self._skipped) / self._length) - 1
 
     def next(self) -> Outgoing | None:
         """The packet whose time has come; None in a pause."""
