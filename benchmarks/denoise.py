@@ -3,7 +3,7 @@
 Words: sentences of the vertical in two synthetic voices, each the first of its call after 2 s of noise, to
 stt.pocketsphinx. VAD: recordings with human labels (VOICE_AGENT_DATA/vad, else synthetic sentences) after 3 s
 of noise. SI-SDR, delay and cost are in `voice-agent bench nodes --only denoise`.
-`python -m benchmarks.denoise [--sentences 16] [--only words|vad]` takes 5 minutes on two idle cores.
+`python -m benchmarks.denoise [--sentences 16] [--only words|vad]` takes minutes, on all processors.
 """
 
 import argparse
