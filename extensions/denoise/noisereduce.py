@@ -4,14 +4,14 @@
 both slow and wrong. Here the gate is built from the quiet moments of the call and then moved over it.
 """
 
-from collections import deque
 from dataclasses import dataclass, replace
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from extensions.denoise._quiet import Quiet
 from voice_agent import audio
 from voice_agent.errors import requires
 from voice_agent.extension import Emit, Extension
@@ -26,24 +26,6 @@ LOOK_AHEAD = N_FFT
 """Samples. The last window of a transform is damped at its edge: sound is taken out one window earlier."""
 CONTEXT = 1536 - LOOK_AHEAD
 """Samples before the frame that the mask is smoothed over: 80 ms, with frame and look-ahead 116 ms."""
-BLOCK_FRAMES = 16
-"""The noise is learned in blocks of 320 ms: longer than syllables, shorter than a conversation's pauses."""
-STEADY_DB = 2.0
-"""The levels of a block of noise lie within this standard deviation. White noise has 0.5, the quieter
-quarter of recorded rooms 0.5-1.1; of blocks of ordinary speech 1.6 % are as steady (measured)."""
-PROFILE_BLOCKS = 2
-"""The noise is what is common to this many of the quietest blocks."""
-MEMORY_BLOCKS = 30
-"""Blocks older than 9.6 s are forgotten, so that a new noise is learned."""
-DIGITAL_SILENCE_DB = -80.0
-"""A muted microphone or a silent codec: tells nothing of the room."""
-
-
-class Block(NamedTuple):
-    """A stretch of sound that may be noise."""
-
-    level_db: float
-    samples: Samples
 
 
 @dataclass
@@ -60,15 +42,15 @@ class NoisereduceDenoise(Extension):
 
     async def start(self) -> None:
         self._sound = np.zeros(CONTEXT + audio.FRAME + LOOK_AHEAD, np.int16)
-        self._noise = NoiseProfile()
+        self._quiet: Quiet[Samples] = Quiet()
         self._gate: SpectralGateStationary | None = None
 
     async def handle(self, message: Message, emit: Emit) -> None:
         """A frame out for each frame in; it carries the sound of 16 ms before, and says so in its time."""
         assert isinstance(message, AudioFrame)
         self._sound = np.concatenate((self._sound[audio.FRAME :], message.samples))
-        if not message.gap and self._noise.learn(message.samples):
-            self._gate = self._build_gate(audio.to_float(self._noise.samples()))
+        if not message.gap and self._quiet.push(audio.level_db(message.samples), message.samples):
+            self._gate = self._build_gate(audio.to_float(np.concatenate(self._quiet.frames)))
         cleaned = self._clean()
         time_s = message.time_s - LOOK_AHEAD / audio.SAMPLE_RATE
         await emit("pcm_frame", replace(message, samples=cleaned, time_s=time_s))
@@ -102,37 +84,3 @@ class NoisereduceDenoise(Extension):
             use_tqdm=False,
             n_jobs=1,
         )
-
-
-class NoiseProfile:
-    """The quietest steady blocks of the last ten seconds."""
-
-    def __init__(self) -> None:
-        self._frames: list[Samples] = []
-        self._heard: deque[Block | None] = deque(maxlen=MEMORY_BLOCKS)
-        self._chosen: list[Block] = []
-
-    def learn(self, frame: Samples) -> bool:
-        """Take in a frame; True when the profile has changed."""
-        self._frames.append(frame)
-        if len(self._frames) < BLOCK_FRAMES:
-            return False
-        self._heard.append(_as_noise(self._frames))
-        self._frames = []
-        steady = sorted((block for block in self._heard if block), key=lambda block: block.level_db)
-        chosen = steady[:PROFILE_BLOCKS]
-        changed = [id(block) for block in chosen] != [id(block) for block in self._chosen]
-        self._chosen = chosen
-        return changed and len(chosen) > 0
-
-    def samples(self) -> Samples:
-        """The noise, shape (n,)."""
-        return np.concatenate([block.samples for block in self._chosen])
-
-
-def _as_noise(frames: list[Samples]) -> Block | None:
-    """A block of these frames, if they may be noise."""
-    levels = [audio.level_db(frame) for frame in frames]
-    if min(levels) < DIGITAL_SILENCE_DB or np.std(levels) > STEADY_DB:
-        return None
-    return Block(max(levels), np.concatenate(frames))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from voice_agent.audio import SAMPLE_RATE
 from voice_agent.calls.ear import Span, voiced
 from voice_agent.calls.events import Response
+from voice_agent.calls.loudspeaker import Echo
 from voice_agent.calls.phone import Phone
 from voice_agent.calls.script import Line
 from voice_agent.network.profile import Profile
@@ -71,13 +72,14 @@ async def place_call(
     manners: Manners | None = None,
     network: Profile | None = None,
     network_seed: int | str = 1,
+    echo: Echo | None = None,
     on_turn: Callable[[], None] = lambda: None,
 ) -> Call:
-    """Make a call, through a simulated network if one is given. Raises InputError when it does not come
-    about; what goes wrong later is in `errors`. `on_turn` is called after each line.
+    """Make a call, through a simulated network and on a loudspeaker if they are given. Raises InputError when
+    it does not come about; what goes wrong later is in `errors`. `on_turn` is called after each line.
     """
     relay = Relay(network, network_seed) if network else None
-    caller = _Caller(Call(Phone(relay), relay=relay), manners or Manners(), on_turn)
+    caller = _Caller(Call(Phone(relay, echo), relay=relay), manners or Manners(), on_turn)
     try:
         await caller.call.phone.dial(url, language)
         await caller.converse(lines)

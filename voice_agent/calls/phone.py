@@ -19,6 +19,7 @@ from aiortc.rtcconfiguration import RTCBundlePolicy, RTCIceTransportPolicy
 from voice_agent import audio
 from voice_agent.calls.ear import AUDIBLE_DB, WINDOW, Tape
 from voice_agent.calls.events import EventLog
+from voice_agent.calls.loudspeaker import Echo, Loudspeaker
 from voice_agent.errors import InputError
 from voice_agent.ice_servers import ICE_PATH
 from voice_agent.media import aiortc_private, fragment, negotiation
@@ -51,7 +52,7 @@ class Phone:
     handed to the RTP sender; of what is heard, when its packet has arrived and is decoded.
     """
 
-    def __init__(self, relay: Relay | None = None) -> None:
+    def __init__(self, relay: Relay | None = None, echo: Echo | None = None) -> None:
         self.sent = Tape()
         self.heard = Tape()
         self.events = EventLog()
@@ -70,6 +71,7 @@ class Phone:
         self._location: httpx.URL | None = None
         self._hung_up = False
         self._relay = relay
+        self._loudspeaker = Loudspeaker(echo) if echo else None
         aiortc_private.allow_loopback()
         self._link = RtpLink(self._next_frame, self._packet, copies="never")  # but when the server asks
         self._packet_s = self._restarted_s = 0.0
@@ -223,6 +225,8 @@ class Phone:
 
     def _next_frame(self) -> Samples:
         frame = self._to_say.popleft() if self._to_say else SILENCE
+        if self._loudspeaker:
+            frame = self._loudspeaker.add_to(frame)
         self.sent.add(frame, asyncio.get_running_loop().time())
         self._watch()
         self._changed.set()
@@ -232,6 +236,8 @@ class Phone:
         self._packet_s = now = asyncio.get_running_loop().time()
         for frame in self._receive.push(sequence, timestamp, payload, now, copies):
             self.heard.add(frame.samples, now, frame.gap, frame.slot)
+            if self._loudspeaker:
+                self._loudspeaker.play(frame.samples)
             windows = np.square(frame.samples.astype(np.float64)).reshape(-1, WINDOW).mean(axis=1)
             if windows.max() > AUDIBLE**2:
                 self.last_audible_s = now

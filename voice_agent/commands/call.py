@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from voice_agent.commands import network
 from voice_agent.commands.files import expect_writable, write
-from voice_agent.commands.option_types import duration
+from voice_agent.commands.option_types import duration, echo
 
 if TYPE_CHECKING:
     from voice_agent.calls.own_server import OwnServer
@@ -46,6 +46,10 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--timeout", type=duration, default=10.0, metavar="S",
         help="how long to wait for an answer to begin (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--echo", type=echo, metavar="MS,DB",
+        help="be on a loudspeaker: the agent's voice comes back so much later and quieter, such as 120,-12",
     )  # fmt: skip
     network.add_options(parser)
     parser.set_defaults(run=run, script=[])
@@ -88,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _call(arguments: argparse.Namespace) -> dict[str, Any]:
     from voice_agent.calls import script as scripts
     from voice_agent.calls.caller import Manners, place_call
+    from voice_agent.calls.loudspeaker import Echo
     from voice_agent.calls.report import measure, record
     from voice_agent.network.profile import load
 
@@ -100,6 +105,7 @@ async def _call(arguments: argparse.Namespace) -> dict[str, Any]:
             url, script, language=arguments.language, manners=manners,
             network=profile if server is None else None,  # one's own server puts it in front of itself
             network_seed=arguments.network_seed,
+            echo=Echo(*arguments.echo) if arguments.echo else None,
         )  # fmt: skip
         lasted_s, used_s = time.monotonic() - begun_s, server.cpu_s() if server else None
     report = measure(call)

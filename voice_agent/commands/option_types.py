@@ -9,6 +9,7 @@ MOST_CALLS = 512
 """At once."""
 WEEK_S = 7 * 24 * 3600
 DELAYS = "three delays in ms, such as 100,150,80"
+ECHO = "ms from 20 to 2000 and dB from -60 to 0, such as 120,-12"
 
 
 def count(most: int) -> Callable[[str], int]:
@@ -62,6 +63,17 @@ def delays(value: str) -> tuple[float, ...]:
     if len(found) != 3:
         raise argparse.ArgumentTypeError(f"expected {DELAYS}, got {value!r}")
     return found
+
+
+def echo(value: str) -> tuple[float, float]:
+    """How much later and quieter an agent's voice comes back from a loudspeaker, in ms and dB."""
+    try:
+        delay_ms, level_db = (float(part) for part in value.split(","))
+    except ValueError:
+        delay_ms = level_db = math.nan
+    if not (20 <= delay_ms <= 2000 and -60 <= level_db <= 0):
+        raise argparse.ArgumentTypeError(f"expected {ECHO}, got {value!r}")
+    return delay_ms, level_db
 
 
 def cores(value: str) -> frozenset[int]:
