@@ -13,6 +13,8 @@ import numpy.typing as npt
 Kind = Literal["cmd", "data", "audio_frame", "video_frame"]
 Samples = npt.NDArray[np.int16]
 """Mono sound at 16 kHz, shape (n,)."""
+Answer = Literal["free", "yes_no", "digits", "letters", "email"]
+"""What a caller may be asked for; "letters" are a code or a name, letter by letter, digits among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,17 @@ class SpeechStarted(Message):
     """0..1."""
     level_db: float = 0.0
     """RMS of the voice so far in dB of full scale; 0 where the VAD does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPaused(Message):
+    """The VAD hears the first silence: a hint that the voice may have ended, on which work may start that is
+    thrown away if it has not. Nothing takes it back: if the voice goes on, no SpeechEnded follows, and
+    the next silence is a new hint. Every SpeechEnded comes after one."""
+
+    kind: ClassVar[Kind] = "cmd"
+    time_s: float
+    """Audio time just after the last voiced sample so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +177,7 @@ class Expecting(Message):
     """What the dialogue has just asked for. A recogniser may prefer such answers; it must still hear others,
     as callers do not always answer what they were asked."""
 
-    answer: Literal["free", "digits"]
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
