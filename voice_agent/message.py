@@ -14,6 +14,8 @@ Kind = Literal["cmd", "data", "audio_frame", "video_frame"]
 Samples = npt.NDArray[np.int16]
 """Mono sound at 16 kHz, shape (n,)."""
 PlaybackMode = Literal["full", "ducked", "paused"]
+Answer = Literal["free", "yes_no", "digits", "letters", "email"]
+"""What a caller may be asked for; "letters" are a code or a name, letter by letter, digits among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,7 @@ class Expecting(Message):
     """What the dialogue has just asked for. A recogniser may prefer such answers; it must still hear others,
     as callers do not always answer what they were asked."""
 
-    answer: Literal["free", "digits"]
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 Whisper is no streaming model. It is made one by decoding all that was said so far again and again while the
 caller speaks; what two decodes in a row agree on is settled (_agreement.py). The final decode starts at the
-first hint of an end, so that it is done before the silence that ends a turn is over; when speech goes on
-before it is done it is thrown away, and the sound is decoded together with what follows.
+first hint of an end (`SpeechPaused`, the first silence; else `SpeechEnded`), so that it is done before the
+silence that ends a turn is over, mostly before the end itself is known; when speech goes on it is thrown
+away, and the sound is decoded together with what follows.
 """
 
 import asyncio
@@ -23,7 +24,15 @@ from voice_agent import audio
 from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.errors import ModelError, requires
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import AudioFrame, Message, Samples, SpeechEnded, SpeechStarted, Transcript
+from voice_agent.message import (
+    AudioFrame,
+    Message,
+    Samples,
+    SpeechEnded,
+    SpeechPaused,
+    SpeechStarted,
+    Transcript,
+)
 from voice_agent.spoken import join
 
 with requires("whisper"):
@@ -48,6 +57,16 @@ PROMPT_CHARS = 400
 """About 100 tokens: a longer prompt costs more time than it helps."""
 
 
+@dataclass(frozen=True)
+class Early:
+    """A final decode made ahead, at a pause that may turn out to be the end."""
+
+    paused_s: float
+    """Audio time just after the last voiced sample then."""
+    guess: Hypothesis | None
+    """None for silence."""
+
+
 @dataclass
 class Speech:
     """A stretch of speech, or a part of a long one."""
@@ -60,6 +79,10 @@ class Speech:
     """RMS level of its loudest frame."""
     end_s: float | None = None
     """Audio time of its end; None while it goes on, and for a part that is not the last."""
+    paused_s: float | None = None
+    """Audio time of the latest hint of an end; None before the first."""
+    early: Early | None = None
+    """What was decoded at that hint."""
     resumed: bool = False
     """It went on before it was transcribed: it is part of the next."""
 
@@ -104,7 +127,7 @@ class FasterWhisperStt(Extension):
     pre_roll_s: Annotated[float, Field(ge=0, le=2)] = 0.4
     """Sound from before the start of speech, as a VAD hears a soft onset late."""
 
-    inputs = (AudioFrame, SpeechStarted, SpeechEnded)
+    inputs = (AudioFrame, SpeechStarted, SpeechPaused, SpeechEnded)
     outputs = {"asr_result": Transcript}
 
     def prepare(self) -> None:
@@ -153,6 +176,8 @@ class FasterWhisperStt(Extension):
                 self._pre_roll.push(message)
             case SpeechStarted() if not self._speech:
                 self._begin(message)
+            case SpeechPaused() if self._speech:
+                self._pause(self._speech, message.time_s)
             case SpeechEnded():
                 speech, self._speech = self._speech or Speech(), None
                 speech.end_s = self._ended_s = message.time_s
@@ -190,12 +215,20 @@ class FasterWhisperStt(Extension):
             self._decoding.cancel()
         return Speech(deque(last.frames), last.agreement, last.language)
 
+    def _pause(self, speech: Speech, time_s: float) -> None:
+        """Have it decoded as if this were the end."""
+        speech.paused_s = time_s
+        if self._decoding and not self._waiting:
+            self._decoding.cancel()  # of less sound than there is now
+        self._wake.set()
+
     def _queue(self, speech: Speech) -> None:
         if len(self._waiting) >= MAX_WAITING and not speech.resumed:
             log.warning("%s node '%s' is too slow: speech given up", self.session.session_id, self.node)
             speech.frames.clear()
         self._waiting.append(speech)
-        if self._decoding and len(self._waiting) == 1:
+        ahead = speech.end_s is not None and speech.end_s == speech.paused_s
+        if self._decoding and len(self._waiting) == 1 and not ahead:
             self._decoding.cancel()  # an interim one, which nobody will want
         self._wake.set()
 
@@ -211,17 +244,37 @@ class FasterWhisperStt(Extension):
                 self._waiting.popleft()
                 if transcript:
                     await emit("asr_result", transcript)
-            if self._speech and self._wants_interim(self._speech):
+            if self._speech and self._is_paused_anew(self._speech):
+                await self._decode_early(self._speech)
+            elif self._speech and self._wants_interim(self._speech):
                 interim = await self._guess(self._speech)
                 if interim:
                     await emit("asr_result", interim)
+
+    @staticmethod
+    def _is_paused_anew(speech: Speech) -> bool:
+        return speech.paused_s is not None and (
+            speech.early is None or speech.early.paused_s < speech.paused_s
+        )
+
+    async def _decode_early(self, speech: Speech) -> None:
+        """The final decode, ahead of the end; of no use if it is given up."""
+        samples, paused_s = speech.samples(), speech.paused_s
+        assert paused_s is not None
+        worth_it = len(samples) >= MIN_SPEECH_S * audio.SAMPLE_RATE and not is_silent(samples)
+        guess = await self._decode(speech, samples, final=True) if worth_it else None
+        if paused_s == speech.paused_s:
+            speech.early = Early(paused_s, guess)
+        self._wake.set()  # an end may have come meanwhile, or another pause
 
     async def _transcribe(self, speech: Speech) -> Transcript | None:
         """The final transcript; None for a part of long speech."""
         understood = NOTHING
         samples = speech.samples()
         if not speech.resumed and len(samples) >= MIN_SPEECH_S * audio.SAMPLE_RATE and not is_silent(samples):
-            guess = await self._decode(speech, samples, final=True)
+            early = speech.early if speech.early and speech.early.paused_s == speech.end_s else None
+            guess = early.guess if early else None
+            guess = guess or await self._decode(speech, samples, final=True)
             understood = self._judge(speech, guess) if guess and not speech.resumed else NOTHING
         if speech.end_s is None:
             self._parts.append(understood)

@@ -33,6 +33,7 @@ def properties(tmp_path: Path) -> dict[str, dict[str, Any]]:
     return {
         "client.wav": {"path": str(recording)},
         "stt.openai": nowhere,
+        "stt.openai_realtime": nowhere,
         "llm.openai": nowhere,
         "tts.openai": nowhere,
     }

@@ -12,12 +12,13 @@ import pytest
 
 from extensions.stt import faster_whisper
 from extensions.stt._made_up import judge
+from extensions.stt._whisper import load
 from extensions.stt.faster_whisper import FasterWhisperStt
 from tests.extensions import _tiny_whisper
 from tests.extensions._voices import heard
 from voice_agent import audio
 from voice_agent.errors import ModelError
-from voice_agent.message import AudioFrame, Message, SpeechEnded, SpeechStarted, Transcript
+from voice_agent.message import AudioFrame, Message, SpeechEnded, SpeechPaused, SpeechStarted, Transcript
 from voice_agent.testing import FakeSession, attach, frames_of, run, tone
 
 
@@ -63,6 +64,47 @@ def test_one_final_transcript_per_end_in_order(model: str) -> None:
     assert [transcript.end_s for transcript in transcripts] == ends
     assert all(transcript.final and 0 <= transcript.confidence <= 1 for transcript in transcripts)
     assert all(transcript.language == "en" for transcript in transcripts)
+
+
+@pytest.mark.parametrize(("paused_s", "decodes"), [((1.4,), 1), ((1.0, 1.4), 2), ((1.0,), 2), ((), 1)])
+def test_the_final_decode_is_made_at_the_pause_and_serves_if_that_was_the_end(
+    model: str, paused_s: tuple[float, ...], decodes: int
+) -> None:
+    """Pauses after which speech went on cost a decode, and the text is that of all the sound."""
+
+    async def main(pauses: tuple[float, ...]) -> tuple[int, Transcript]:
+        stt = FasterWhisperStt(model, interim_s=0)
+        outbox = attach(stt)
+        await stt.start()
+        begun = stt._whisper.worker.final.begun
+        running = asyncio.create_task(stt.run(outbox))
+        await stt.handle(SpeechStarted(0.0), outbox)
+        for frame in frames_of(tone(1.4)):
+            await stt.handle(frame, outbox)
+            for pause_s in pauses:
+                if abs(frame.time_s + audio.FRAME_S - pause_s) < audio.FRAME_S / 2:
+                    await stt.handle(SpeechPaused(pause_s), outbox)
+                    await asyncio.sleep(0.1)  # virtual time, which stands while the model works
+        await stt.handle(SpeechEnded(1.4), outbox)
+        await asyncio.sleep(0.1)
+        running.cancel()
+        await asyncio.wait([running])
+        return stt._whisper.worker.final.begun - begun, outbox.of(Transcript)[-1]
+
+    count, transcript = run(main(paused_s))
+    assert count == decodes
+    assert transcript == run(main(()))[1]
+
+
+def test_an_end_that_comes_while_the_pause_is_decoded_waits_for_that_decode(model: str) -> None:
+    messages = heard(tone(0.8))
+    end = messages[-1]
+    assert isinstance(end, SpeechEnded)
+    decodes = load(model, "auto", "", 1).worker.final
+    begun = decodes.begun
+    [transcript] = hear(FasterWhisperStt(model, interim_s=0), *messages[:-1], SpeechPaused(end.time_s), end)
+    assert transcript.final and transcript.end_s == end.time_s
+    assert decodes.begun - begun == 1
 
 
 def test_chinese_calls_are_prompted_in_chinese(model: str) -> None:

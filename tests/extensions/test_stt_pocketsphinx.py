@@ -13,11 +13,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extensions.stt import _language_model, _pronunciation, pocketsphinx
-from extensions.stt.pocketsphinx import PocketsphinxStt, Recogniser, Understood, join, know
+from extensions.stt._grammar import SPOKEN, grammar, is_answer, vocabulary
+from extensions.stt._knowledge import know, load
+from extensions.stt._sphinx import Recogniser, Understood, join
+from extensions.stt.pocketsphinx import PocketsphinxStt
 from tests.extensions._voices import heard, say
 from voice_agent import audio
 from voice_agent.bench.metrics import edit_distance
-from voice_agent.message import AudioFrame, Expecting, Message, SpeechEnded, SpeechStarted, Transcript
+from voice_agent.dialogue.slots import yes_no
+from voice_agent.message import (
+    Answer,
+    AudioFrame,
+    Expecting,
+    Message,
+    SpeechEnded,
+    SpeechPaused,
+    SpeechStarted,
+    Transcript,
+)
 from voice_agent.testing import FakeSession, attach, collect, frames_of, run, silence, tone
 
 VOICES = ("en-us", "en-us+f2", "en-us+f3", "en-us+m3")
@@ -118,6 +131,59 @@ def test_a_caller_who_does_not_answer_the_question_is_heard() -> None:
     assert transcribe(expecting, *heard(say("i want to talk to a human")))[-1].confidence > 0.4
 
 
+def test_codes_and_addresses_are_heard_letter_by_letter_by_their_code_words() -> None:
+    """Measured on many more by benchmarks.embedded_recogniser."""
+    said: dict[Answer, list[str]] = {"letters": ["{value}", "my code is {value}"], "email": ["{value}"]}
+    sentences = ["where is my order", "my code is bravo two", "alpha at gmail dot com"]
+    recogniser = Recogniser(know([*sentences, *(f"{a} {b}" for a, b in pairwise(SPOKEN))], said))
+
+    def understood(answer: Answer, text: str) -> str:
+        sound = np.concatenate((silence(0.3), say(text.replace("xray", "x ray"), "en-us+f2"), silence(0.3)))
+        recogniser.expect(answer)
+        recogniser.begin(sound[round(0.2 * audio.SAMPLE_RATE) :][: audio.SAMPLE_RATE])
+        for samples in audio.frames(sound):
+            recogniser.feed(samples)
+        return recogniser.end().text
+
+    answers: tuple[tuple[Answer, str], ...] = (
+        ("letters", "bravo hotel five two"),
+        ("letters", "my code is kilo xray nine"),
+        ("letters", "golf romeo zulu zero one"),
+        ("email", "mike november at outlook dot com"),
+    )
+    wrong = sum(errors(text, understood(answer, text)) for answer, text in answers)
+    assert wrong / sum(len(text.split()) for _, text in answers) <= 0.2
+    assert understood("letters", "where is my order") == "where is my order"
+
+
+def test_a_text_looks_like_the_answer_or_not() -> None:
+    assert is_answer("digits", "my number is one two") and is_answer("digits", "one")
+    assert not is_answer("digits", "i want to return one lamp")
+    assert is_answer("letters", "b as in bravo two") and not is_answer("letters", "where is my order")
+    assert is_answer("email", "alpha at gmail dot com") and not is_answer("email", "i am at home")
+
+
+@pytest.mark.parametrize("answer", ["digits", "letters", "email"])
+def test_every_word_of_a_grammar_can_be_pronounced(answer: Answer) -> None:
+    jsgf = grammar(answer, ["{value}", "it's number {value}"])
+    words = vocabulary(jsgf)
+    assert {"one", "bravo", "b.", "gmail", "it's", "number"} <= words
+    assert not words & {"digit", "public", "grammar", "characters"}
+    know(["yes"], {answer: ["{value}", "it's number {value}"]})
+
+
+def test_yes_and_no_are_heard_when_they_were_asked_for() -> None:
+    texts = ("yes", "no", "yes please")
+    heard_as = [
+        transcribe(Expecting("yes_no"), *heard(say(said, voice)))[-1].text
+        for said in texts
+        for voice in VOICES
+    ]
+    meant = [yes_no(text) for text in heard_as]
+    wanted = [yes_no(said) for said in texts for _ in VOICES]
+    assert sum(a == b for a, b in zip(meant, wanted, strict=True)) >= 0.75 * len(wanted)
+
+
 # --- when it is said ------------------------------------------------------------------------------
 
 
@@ -149,6 +215,25 @@ def test_the_final_text_is_there_in_time() -> None:
         return time.perf_counter() - began
 
     assert min(run(left()) for _ in range(5)) < 0.06
+
+
+def test_at_the_first_silence_the_rest_is_decoded_before_the_end_is_known() -> None:
+    *messages, end = heard(say("yes"))
+    assert isinstance(end, SpeechEnded)
+    frames_after = [i for i, m in enumerate(messages) if isinstance(m, AudioFrame) and m.time_s >= end.time_s]
+
+    async def backlog(hint: bool) -> int:
+        stt = PocketsphinxStt()
+        emit = attach(stt)
+        await stt.start()
+        for index, message in enumerate(messages):
+            if hint and index == frames_after[0]:
+                await stt.handle(SpeechPaused(end.time_s), emit)
+            await stt.handle(message, emit)
+        return len(stt._backlog)
+
+    assert run(backlog(hint=False)) > 20
+    assert run(backlog(hint=True)) == 0
 
 
 def test_silence_and_noise_give_an_empty_or_doubtful_text() -> None:
@@ -190,7 +275,7 @@ def test_piece_after_piece_of_long_speech_does_not_grow_the_memory() -> None:
 
     if not Path("/proc/self/statm").exists():
         pytest.skip("memory is read from /proc")
-    recogniser = Recogniser(pocketsphinx._load("customer_service"))
+    recogniser = Recogniser(load("customer_service"))
     sound = np.concatenate([silence(0.8), say("where is my order"), silence(0.8)])
 
     def piece() -> None:

@@ -10,7 +10,7 @@ from voice_agent.bench.figures import LANGUAGES, Figure, Run, Subject, delays, o
 from voice_agent.bench.material import RECORDED, SYNTHETIC, Material, Utterance, sentences
 from voice_agent.bench.metrics import ErrorRate, characters, seconds, words
 from voice_agent.extension import Extension
-from voice_agent.message import AudioFrame, Samples, SpeechEnded, SpeechStarted, Transcript
+from voice_agent.message import AudioFrame, Samples, SpeechEnded, SpeechPaused, SpeechStarted, Transcript
 from voice_agent.testing import silence
 from voice_agent.trial.cues import Cue, of_sound
 
@@ -83,7 +83,7 @@ def speech_cues(sound: Samples) -> list[Cue]:
         cues.append(cue)
         assert isinstance(cue.message, AudioFrame) and cue.at_s is not None
         while output and output.audio_s <= cue.at_s + 1e-6:
-            if isinstance(output.message, (SpeechStarted, SpeechEnded)):
+            if isinstance(output.message, (SpeechStarted, SpeechPaused, SpeechEnded)):
                 cues.append(Cue(output.message, cue.at_s))
             output = next(told, None)
     return cues

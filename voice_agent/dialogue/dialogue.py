@@ -5,7 +5,6 @@ Pure, as flow.py is: queries are yielded, and the state is a value.
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from voice_agent.dialogue import slots
 from voice_agent.dialogue.database import Row
@@ -13,6 +12,7 @@ from voice_agent.dialogue.flow import CONFIRM, FlowEngine, FlowState, Outcome, Q
 from voice_agent.dialogue.intents import IntentModel
 from voice_agent.dialogue.schema import CALLBACK, Intent, Variants
 from voice_agent.dialogue.vertical import Vertical
+from voice_agent.message import Answer
 from voice_agent.spoken import join
 
 
@@ -70,10 +70,12 @@ class Dialogue:
             )
         return self._say(state, self._variant(state, intent.answers))
 
-    def expects(self, state: DialogueState) -> Literal["free", "digits"]:
+    def expects(self, state: DialogueState) -> Answer:
         """What kind of answer the caller has been asked for."""
+        if state.flow and state.flow.asking == CONFIRM:
+            return "yes_no"
         slot = self.vertical.slots.get(state.flow.asking) if state.flow else None
-        return "digits" if slot and slot.type == "digits" else "free"
+        return slot.type if slot and slot.type != "choice" else "free"
 
     def begin(self, state: DialogueState, flow: str, text: str) -> Work:
         """Start a flow, with what an interrupted one has already learned."""

@@ -9,9 +9,9 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from voice_agent.dialogue import slots
+from voice_agent.dialogue import slots, values
 from voice_agent.dialogue.database import Row, Value
-from voice_agent.dialogue.schema import Flow, Question, Slot, Variants
+from voice_agent.dialogue.schema import Flow, Question, Variants
 from voice_agent.dialogue.vertical import Vertical
 from voice_agent.errors import TurnError
 
@@ -47,7 +47,7 @@ class FlowState:
     asking: str = ""
     """A slot, or CONFIRM."""
     part: str = ""
-    """The digits of the asked slot so far."""
+    """The digits or letters of the asked slot so far."""
     misses: int = 0
     """How often in a row an answer was not understood."""
     unknown: int = 0
@@ -145,12 +145,11 @@ class FlowEngine:
         if state.asking == CONFIRM:
             return self._add_digits(state, text)
         slot = self.vertical.slots[state.asking]
-        if slot.type == "choice":
-            return self._filled(state, state.asking, self._chosen(slot, text))
-        said = slots.find_digits(text, slot.min_length, slot.max_length)
-        said = said or slots.part_of_digits(text, slot.max_length)
+        said = values.find(slot, text, self.language) or values.part(slot, text)
         if not said:
             return None
+        if slot.type in ("choice", "email"):
+            return self._filled(state, state.asking, said)
         digits = state.part + said
         if slots.is_correction(text) or said.startswith(state.part) or len(digits) > slot.max_length:
             digits = said
@@ -166,10 +165,7 @@ class FlowEngine:
             name, slot = question.slot, self.vertical.slots[question.slot]
             if name == state.asking or (name in state.values and not correcting):
                 continue
-            if slot.type == "choice":
-                value = self._chosen(slot, text)
-            else:
-                value = slots.find_digits(text, slot.min_length, slot.max_length)
+            value = values.find(slot, text, self.language)
             if value and value != state.values.get(name):
                 found = self._filled(found or state, name, value)
         return found
@@ -195,9 +191,6 @@ class FlowEngine:
             return None
         return replace(state, values={**state.values, name: value}, row={}, asking="", part="")
 
-    def _chosen(self, slot: Slot, text: str) -> str | None:
-        return slots.choose(text, {value: words[self.language] for value, words in slot.choices.items()})
-
     # --- what is said ---
 
     def _ask(self, state: FlowState, question: Question, variants: Variants) -> Outcome:
@@ -212,18 +205,18 @@ class FlowEngine:
         if state.unknown >= 1:
             return Outcome("", None, gave_up=True)
         say = self._say(question.unknown, state)
-        values = {name: value for name, value in state.values.items() if name != question.slot}
-        state = replace(state, values=values, asking=question.slot, unknown=state.unknown + 1, question=say)
+        others = {name: value for name, value in state.values.items() if name != question.slot}
+        state = replace(state, values=others, asking=question.slot, unknown=state.unknown + 1, question=say)
         return Outcome(say, state)
 
     def _say(self, variants: Variants, state: FlowState, **more: Value) -> str:
         lines = variants[self.language]
         template = lines[(state.misses - 1) % len(lines)] if state.misses else lines[0]
-        values: dict[str, Value] = {**state.row, **state.values, **more}
+        known: dict[str, Value] = {**state.row, **state.values, **more}
         for name, value in state.values.items():
             if choice := self.vertical.slots[name].choices.get(value):
-                values[f"{name}_name"] = choice[self.language][0]
-        return render(template, values)
+                known[f"{name}_name"] = choice[self.language][0]
+        return render(template, known)
 
     def _query(self, tool: str, state: FlowState) -> Query:
         return Query(tool, {**state.row, **state.values}, state.topic)

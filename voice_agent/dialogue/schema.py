@@ -75,10 +75,11 @@ class Manners(Part):
 class Slot(Part):
     """Something a flow needs to know, and how a caller says it."""
 
-    type: Literal["digits", "choice"]
+    type: Literal["digits", "letters", "email", "choice"]
+    """`letters` may have digits among them: a code, or a name that is spelled."""
     min_length: Annotated[int, Field(ge=1)] = 1
     max_length: Annotated[int, Field(ge=1)] = 15
-    """Digits only: a value has so many of them."""
+    """Digits and letters only: a value has so many of them."""
     choices: dict[str, Variants] = {}
     """Choices only: value to the words for it; the first is its name, `{slot_name}` in an answer."""
     said: Variants

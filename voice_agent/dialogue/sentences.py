@@ -5,10 +5,31 @@ from itertools import cycle, islice
 
 from voice_agent.dialogue.schema import PLACEHOLDER, Intent, Slot
 from voice_agent.dialogue.slots import ONES, TEENS, TENS
+from voice_agent.dialogue.spelled import CODE_WORDS
 
 WORDS = {"en": ONES, "zh": list("零一二三四五六七八九")}
 ALTERNATIVES = {"en": {0: "oh"}, "zh": {1: "幺"}}
 """Second words for a digit."""
+CODES = " ".join(word.replace("-", "") for word in CODE_WORDS).split()
+SPELLED = {
+    "en": [
+        line
+        for at in range(0, len(CODES), 2)
+        for line in (
+            f"{CODES[at]} {CODES[at + 1]} {ONES[at % 10]} {ONES[(at + 3) % 10]}",
+            f"{CODES[at][0]} as in {CODES[at]} {CODES[at + 1][0]} for {CODES[at + 1]} {ONES[(at + 5) % 10]}",
+        )
+    ],
+    "zh": ["a b 一二三", "k c 七四四", "x r 五零九"],
+}
+"""Codes and names as they are spelled, with every word of the spelling alphabet."""
+ADDRESSES = {
+    "en": [
+        f"{spelled} at {box} dot com"
+        for spelled, box in zip(SPELLED["en"], cycle(("gmail", "outlook", "yahoo", "example")), strict=False)
+    ],
+    "zh": ["a b 七艾特 example 点 com"],
+}
 EXAMPLES_PER_SLOT = 3
 """How often a sentence with a slot is said, each time with other values."""
 
@@ -35,6 +56,10 @@ def _values(slot: Slot, language: str) -> list[str]:
     """Spoken values of a slot."""
     if slot.type == "choice":
         return [phrase for choice in slot.choices.values() for phrase in choice.get(language, ())]
+    if slot.type == "letters":
+        return SPELLED[language]
+    if slot.type == "email":
+        return ADDRESSES[language]
     return list(_pieces(slot, language))
 
 
