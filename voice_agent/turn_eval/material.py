@@ -208,7 +208,10 @@ class Material:
         if name == "television":
             return np.concatenate(lines).astype(np.float64)
         length = max(map(len, lines))
-        return np.stack([np.resize(line, length) for line in lines]).astype(np.float64).sum(axis=0)
+        together: sounds.Floats = np.stack([np.resize(line, length) for line in lines]).sum(
+            axis=0, dtype=float
+        )
+        return together
 
     def _recording(self, name: str) -> Path:
         if name.startswith(FILE):
