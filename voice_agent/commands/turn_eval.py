@@ -26,8 +26,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = subparsers.add_parser(
         "turn-eval",
         help="measure how a graph takes turns, in scripted conversations with ground truth",
-        description="Plays callers who ask, pause, interrupt, say mm-hm, cough, talk to others and ask the agent to "
-        "wait, and tells when the agent spoke, stopped and waited, by the definitions of tau-voice and eot-bench.",
+        description="Plays callers who ask, pause, interrupt, say mm-hm, cough, talk to others and ask the "
+        "agent to wait, and tells when it spoke, stopped and waited, as tau-voice and eot-bench define it.",
         epilog="Exit status: 0, 2 if it could not run. docs/turn-eval.md has formats and definitions.",
     )
     parser.add_argument("--graph", default="embedded", metavar="NAME|FILE", help="default: %(default)s")
@@ -44,7 +44,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )  # fmt: skip
     parser.add_argument(
         "--clock", choices=("virtual", "work"), default="virtual",
-        help="whether work takes no time, so that every run is the same, or as long as it does (default: %(default)s)",
+        help="work takes no time, so that runs are the same, or as long as it does (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--network", default="", metavar="PROFILE", help=ABOUT)
     parser.add_argument(

@@ -1,9 +1,8 @@
 """The scripted caller: begins each event when its moment has come, and remembers when that was. Pure.
 
-caller = Caller(conversation, sounds)
-mouth = caller.speak(now_s)          # every 20 ms: what the microphone gets from the caller
-caller.listen(played, words)         # what the loudspeaker plays meanwhile, and how many words of a reply it was
-"""
+caller = Caller(conversation, sounds) mouth = caller.speak(now_s)          # every 20 ms: what the microphone
+gets from the caller caller.listen(played, words)         # what the loudspeaker plays meanwhile, and how
+many words of a reply it was"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,6 +92,8 @@ class Caller:
         self._now_s = now_s
         if self._next < len(self._sounds) and now_s >= self._since_s:
             self._maybe_begin()
+        if not self._sounding:
+            return np.zeros(FRAME, np.int16)
         frame = np.zeros(FRAME, np.int32)
         first = round(now_s * SAMPLE_RATE)
         for begin, samples in self._sounding:
@@ -105,7 +106,7 @@ class Caller:
         return np.clip(frame, -32768, 32767).astype(np.int16)
 
     def listen(self, played: Samples, words: int) -> None:
-        """What the loudspeaker plays in these 20 ms, and how many words of the reply under way were heard by now."""
+        """What the loudspeaker plays in these 20 ms, and how many words of the reply were heard by now."""
         if audio.level_db(played) > AUDIBLE_DB:
             if self._now_s - self._audible_s >= PAUSE_S and self._now_s >= self._since_s:
                 self._began_s = self._began_s if self._began_s is not None else self._now_s

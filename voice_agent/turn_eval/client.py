@@ -1,13 +1,13 @@
 """The caller's end of the call in a trial: a scripted caller in place of a browser, and two tapes."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from voice_agent import spoken
-from voice_agent.audio import FRAME, FRAME_S
+from voice_agent.audio import FRAME, FRAME_S, SAMPLE_RATE
 from voice_agent.extension import Emit, Extension
 from voice_agent.media.playout import Playout
 from voice_agent.message import (
@@ -20,19 +20,33 @@ from voice_agent.message import (
     Samples,
     Speech,
     Typed,
+    Word,
 )
 from voice_agent.turn_eval.caller import Caller
 from voice_agent.turn_eval.scenario import Echo
 from voice_agent.turn_eval.way import Way
 
 
-@dataclass
+@dataclass(frozen=True)
 class Reply:
     """What the agent was to say in a turn."""
 
-    text: str = ""
-    pieces: list[Samples] = field(default_factory=list)
+    text: str
+    voice: Samples
     """Its sound, as it was made."""
+    words: tuple[Word, ...]
+    """From the first sample of the reply."""
+
+    @classmethod
+    def of(cls, pieces: Sequence[Speech]) -> "Reply":
+        """Join the stretches of a voice."""
+        text, words, samples, clause_s = "", [], 0, 0.0
+        for piece in pieces:
+            if piece.text:
+                text, clause_s = spoken.join(text, piece.text), samples / SAMPLE_RATE
+            words += [Word(w.text, w.start_s + clause_s, w.end_s + clause_s) for w in piece.words]
+            samples += len(piece.samples)
+        return cls(text, np.concatenate([piece.samples for piece in pieces]), tuple(words))
 
 
 class TrialClient(Extension):
@@ -52,7 +66,7 @@ class TrialClient(Extension):
         """What the microphone was given, a frame for every 20 ms of the call."""
         self.ear: list[Samples] = []
         """What the loudspeaker played meanwhile."""
-        self.replies: dict[int, Reply] = {}
+        self._made: dict[int, list[Speech]] = {}
         self.began_s = 0.0
         """Loop time at which the call began."""
         self._language = language
@@ -92,10 +106,8 @@ class TrialClient(Extension):
     async def handle(self, message: Message, emit: Emit) -> None:
         match message:
             case Speech(turn=int(turn)):
-                reply = self.replies.setdefault(turn, Reply())
                 await self.session.confirmed(turn)
-                reply.text = spoken.join(reply.text, message.text)
-                reply.pieces.append(message.samples)
+                self._made.setdefault(turn, []).append(message)
                 self._playout.push(message)
             case Playback():
                 self._playout.set_mode(message.mode)
@@ -105,6 +117,8 @@ class TrialClient(Extension):
 
     def _mixed(self, voice: Samples, tick: int) -> Samples:
         """The caller's voice with what else gets into the microphone."""
+        if not len(self._background) and self._echo is None:
+            return voice
         total = voice.astype(np.float64)
         if len(self._background):
             total += np.take(self._background, range(tick * FRAME, (tick + 1) * FRAME), mode="wrap")
@@ -112,7 +126,13 @@ class TrialClient(Extension):
             back = max(1, round(self._echo.delay_ms / 1000 / FRAME_S))
             if back <= len(self.ear):
                 total += self.ear[-back] * 10 ** (self._echo.level_db / 20)
-        return np.clip(np.rint(total), -32768, 32767).astype(np.int16)
+        mixed: Samples = np.clip(np.rint(total), -32768, 32767).astype(np.int16)
+        return mixed
+
+    @property
+    def replies(self) -> dict[int, Reply]:
+        """What the agent was to say in each turn."""
+        return {turn: Reply.of(pieces) for turn, pieces in self._made.items()}
 
     @property
     def tapes(self) -> tuple[Samples, Samples]:

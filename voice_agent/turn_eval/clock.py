@@ -7,8 +7,8 @@ from voice_agent.testing import JumpingSelector, VirtualLoop
 
 
 class WorkingLoop(VirtualLoop):
-    """An event loop whose time is that of the machine, plus what it would have waited: figures hold what the nodes
-    cost here, and a call is over as soon as its work is done."""
+    """An event loop whose time is that of the machine, plus what it would have waited: figures hold what the
+    nodes cost here, and a call is over as soon as its work is done."""
 
     def __init__(self) -> None:
         super().__init__(_SkippingSelector())
@@ -21,7 +21,7 @@ class _SkippingSelector(JumpingSelector):
         self._skipped_s = 0.0
 
     @property
-    def now(self) -> float:  # type: ignore[override]
+    def now(self) -> float:
         return time.perf_counter() - self._began_s + self._skipped_s
 
     @now.setter

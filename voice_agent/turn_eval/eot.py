@@ -1,13 +1,13 @@
 """False cut-offs against latency, as LiveKit's eot-bench compares detectors of turn ends. Pure.
 
-There every silence of at least 100 ms within a caller's turn is a *hold*, the one after it the *end*. A policy that
-waits w_i after what came before silence i cuts the caller off where w_i is shorter than a hold, and makes the
-latency w_i after an end (waiting, not computing). What is compared is the best of a family of policies: fewest cut-offs at a mean
+There every silence of at least 100 ms within a caller's turn is a *hold*, the one after it the *end*. A
+policy that waits w at a silence cuts the caller off where w is shorter than the hold, and makes the latency w
+at an end (waiting, not computing). Compared is the best of a family of policies: fewest cut-offs at a mean
 latency of at most 300 and 600 ms, least latency at 5 and 10 % cut-offs.
 
-Its family sweeps a threshold on a model's score, a least and a longest waiting time. A turn node has no score outside
-itself; what it has is the time it waited at each silence, which is longest where it doubts most. So the
-first knob here is a factor on that time. Waiting times at holds come from probes, in which the caller never goes on.
+Its family sweeps a threshold on a model's score, a least and a longest waiting time. A turn node shows no
+score; what it shows is how long it waits, which is longest where it doubts most. So the first knob here is a
+factor on that time. Waiting times at holds come from probes, in which the caller never goes on.
 """
 
 from collections.abc import Sequence

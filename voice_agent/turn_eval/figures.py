@@ -8,7 +8,7 @@ from typing import Any
 from voice_agent.bench.metrics import percentile
 from voice_agent.turn_eval import eot
 from voice_agent.turn_eval.judge import Row
-from voice_agent.turn_eval.scenario import DIRECTED, FLOOR
+from voice_agent.turn_eval.scenario import DIRECTED, FLOOR, UNDIRECTED
 
 Z = 1.96
 """Of a 95 % interval."""
@@ -105,13 +105,14 @@ def _rate(name: str, about: str, events: int, n: int) -> Figure:
 
 
 def _moot(row: Row) -> bool:
-    """The agent had just said all anyway."""
-    return row.finished and row.stopped_s is None
+    """The agent had said all before it was to have stopped."""
+    return row.finished
 
 
 def _selective(rows: Sequence[Row], labels: Sequence[str]) -> list[bool]:
-    """Neither stopped at nor answered. What began over the agent as it had just ended is none of both."""
-    return [row.stopped_s is None and row.answered_s is None for row in rows if row.label in labels]
+    """Neither stopped at nor answered. A sign of listening is one only while the agent speaks."""
+    kept = [row for row in rows if row.label in labels and (row.over_agent or row.label != "backchannel")]
+    return [row.stopped_s is None and row.answered_s is None for row in kept]
 
 
 # --- what else callers feel --------------------------------------------------------------------------
@@ -121,33 +122,34 @@ def own(rows: Sequence[Row]) -> list[Figure]:
     """Figures of this project."""
     over = [row for row in rows if row.over_agent]
     floor = [row for row in over if row.label in FLOOR]
-    through = [row for row in over if row.shift_s is not None and row.stopped_s is None]
+    undirected = [row for row in over if row.label in UNDIRECTED]
+    stopped = [row for row in undirected if row.stopped_s is not None]
+    through = [row for row in undirected if row.shifted_words is not None]
+    turns = [row for row in rows if row.label in DIRECTED]
     waits = [row for row in rows if row.label == "wait"]
+    silences = [row for row in rows if row.label == "silence"]
+    answers = [row.answered_s for row in rows if row.label == "turn"]
+    shifts = [abs(row.shift_s) for row in through if row.shift_s is not None]
     return [
-        times(
-            "voice-to-voice", "end of a turn to the answer", [r.answered_s for r in rows if r.label == "turn"]
-        ),
-        times("duck", "first voiced sample to 12 dB down, of interruptions", [row.down_s for row in floor]),
+        times("voice-to-voice", "end of a turn to the answer", answers),
+        times("duck", "interruption to 12 dB down", [row.down_s for row in floor]),
         times("full stop", "interruption to silence", _stops(floor, "interruption")),
         times("full stop, corrections", 'the same of "no, the other one"', _stops(floor, "correction")),
         times("full stop, waits", 'the same of "hold on"', _stops(floor, "wait")),
-        times(
-            "ramp-back shift", "of the agent's words repeated or lost", [abs(r.shift_s or 0) for r in through]
-        ),
         share(
-            "no word lost", "at most 60 ms repeated or lost", [abs(r.shift_s or 0) <= 0.06 for r in through]
+            "stops resumed",
+            "of those at sounds not for the agent",
+            [r.resumed_s is not None for r in stopped],
         ),
+        times("ramp-back shift", "of the agent's voice repeated or lost at such sounds", shifts),
+        share("no word lost or repeated", "at such sounds", [not row.shifted_words for row in through]),
         share(
             "hold recall", '"hold on" understood and kept', [bool(r.held and r.kept_silent) for r in waits]
         ),
-        share("false holds", "put on hold by anything else", [r.held for r in rows if r.label in DIRECTED]),
+        share("false holds", "put on hold by anything else", [row.held for row in turns]),
         share("bystanders ignored", "a television, people in the room", _selective(rows, ("bystander",))),
         share("noises ignored", "a door, a keyboard", _selective(rows, ("noise",))),
-        share(
-            "silences kept",
-            "nobody spoke, nor did the agent",
-            [not r.spoke for r in rows if r.label == "silence"],
-        ),
+        share("silences kept", "nobody spoke, nor did the agent", [not row.spoke for row in silences]),
     ]
 
 

@@ -1,15 +1,15 @@
 """What the agent did about each event of a conversation: a row of figures for every event. Pure.
 
-It is asked of the sound on both channels; messages only tell what sound cannot: that the caller was put on hold,
-that a reply was over and not cut, that a turn had been ended before anything was heard of it.
+It is asked of the sound on both channels; messages only tell what sound cannot: that the caller was put on
+hold, that a reply was over and not cut, that a turn had been ended before anything was heard of it.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from voice_agent.message import Heard, Hold, Nudge, TurnEnded
+from voice_agent.message import Heard, Hold, Nudge, Playback, TurnEnded, Word
 from voice_agent.turn_eval.caller import PAUSE_S, Placed
-from voice_agent.turn_eval.channel import Ear, at, begun, shift_s
+from voice_agent.turn_eval.channel import MATCH_S, Ear, Shift, at, begun, shift
 from voice_agent.turn_eval.material import Span
 from voice_agent.turn_eval.scenario import DIRECTED, FLOOR, UNDIRECTED
 from voice_agent.turn_eval.trial import Record
@@ -17,8 +17,8 @@ from voice_agent.turn_eval.trial import Record
 NO_YIELD_S = 2.0
 """tau-voice: the agent yields to an interruption within this time, or it does not."""
 YIELD_S = 1.0
-"""tau-voice: within this time a stop is put down to a backchannel, a vocal tic or speech to others; here counted
-from its end, there from its beginning."""
+"""tau-voice: within this time a stop is put down to a backchannel, a vocal tic or speech to others; there
+counted from its beginning, here from its end."""
 RESPONSE_S = 2.0
 """tau-voice: within this time an answer is put down to such a sound in the agent's silence."""
 ANSWER_S = 6.0
@@ -26,10 +26,12 @@ ANSWER_S = 6.0
 ACKNOWLEDGED_S = 4.0
 """An acknowledgement of "hold on" begins and ends within this time."""
 HOLD_KNOWN_S = 4.0
+EDGE_S = 0.05
+"""How exactly the places of words are known."""
 OVER_S = 0.15
 """A reply that was over so near a silence ended by itself."""
 SETTLED_S = 0.5
-"""After the end of a sound the agent has at most so long to come back to full loudness before that is looked at."""
+"""After the end of a sound the agent has so long to come back before what it says is compared."""
 
 
 @dataclass
@@ -45,13 +47,13 @@ class Row:
     over_agent: bool
     """The agent was speaking when it began."""
     finished: bool = False
-    """What the agent said then came to its end by itself."""
+    """What the agent said then came to its end by itself, before it was to have stopped."""
     stopped_s: float | None = None
     """From the onset to the agent's last audible sample, within the window of the label."""
     down_s: float | None = None
     """From the onset to the agent's being 12 dB down."""
     answered_s: float | None = None
-    """From the end of the event to the agent's next beginning to speak: in time, and before the caller spoke again."""
+    """From the end of the event to the agent's next beginning to speak, in time and before the caller's."""
     answerable: bool = False
     """Said to the agent, which was silent when it ended."""
     cut_ins: int = 0
@@ -62,8 +64,12 @@ class Row:
     """and those in which its turn was ended."""
     waited_s: float | None = None
     """From the end of the event to the moment at which its turn was surely ended."""
+    resumed_s: float | None = None
+    """For how long it was silent before it went on with the same reply."""
     shift_s: float | None = None
-    """What the agent repeated, or less than 0 lost, of its own words around the event."""
+    """What the agent repeated, or less than 0 lost, of its own voice around the event,"""
+    shifted_words: int | None = None
+    """and how many whole words that was, lost ones less than 0."""
     held: bool = False
     """It put the agent on hold."""
     kept_silent: bool | None = None
@@ -124,12 +130,32 @@ class _View:
     def _overlap(self, row: Row, placed: Placed, over: Span) -> None:
         directed = placed.event.label in FLOOR
         limit_s = placed.onset_s + NO_YIELD_S if directed else placed.end_s + YIELD_S
-        row.finished = self._over_by_itself(over.end_s)
+        row.finished = over.end_s <= limit_s and self._over_by_itself(over.end_s)
         if over.end_s <= limit_s and not row.finished:
             row.stopped_s = over.end_s - placed.onset_s
-        row.down_s = self.ear.down_after(placed.onset_s, min(limit_s, over.end_s))
-        if not directed and placed.event.label in UNDIRECTED:
-            row.shift_s = self._shift(placed)
+        decided_s = self._decided(placed.onset_s, limit_s)
+        if decided_s is not None:
+            row.down_s = self.ear.down_after(placed.onset_s, decided_s, limit_s)
+        if row.stopped_s is not None:
+            row.resumed_s = self._resumed(over)
+        if placed.event.label in UNDIRECTED:
+            self._shift(row, placed)
+
+    def _decided(self, start_s: float, end_s: float) -> float | None:
+        """When the agent's voice was first to be turned down, paused or cut."""
+        for note in self.record.notes:
+            message = note.message
+            down = isinstance(message, Playback) and message.mode != "full"
+            cut = isinstance(message, Heard) and message.final and message.interrupted
+            if start_s <= note.time_s <= end_s and (down or cut):
+                return note.time_s
+        return None
+
+    def _resumed(self, over: Span) -> float | None:
+        following = next((span for span in self.spans if span.start_s > over.end_s), None)
+        if following is None or self._reply_at(following.start_s + 0.05) != self._reply_at(over.end_s - 0.05):
+            return None
+        return following.start_s - over.end_s
 
     def _over_by_itself(self, end_s: float) -> bool:
         """Whether a reply was over, and not cut, as the agent fell silent."""
@@ -141,17 +167,21 @@ class _View:
             for note in self.record.notes
         )
 
-    def _shift(self, placed: Placed) -> float | None:
-        """Around a sound that the agent talked through."""
+    def _shift(self, row: Row, placed: Placed) -> None:
+        """Around a sound, if the same reply goes on after it."""
         reply = self._reply_at(placed.onset_s)
         after_s = placed.end_s + SETTLED_S
-        following = [span for span in self.spans if span.end_s > after_s + 0.4]
-        if reply not in self.record.voices or not following:
-            return None
+        following = [span for span in self.spans if span.end_s > after_s + MATCH_S]
+        if reply not in self.record.replies or not following:
+            return
         after_s = max(after_s, following[0].start_s)
-        if self._reply_at(after_s) != reply:
-            return None
-        return shift_s(self.record.agent, self.record.voices[reply], placed.onset_s, after_s)
+        if self._reply_at(after_s + 0.05) != reply:
+            return
+        made = self.record.replies[reply]
+        found = shift(self.record.agent, made.voice, placed.onset_s, after_s)
+        if found is not None:
+            row.shift_s = found.seconds
+            row.shifted_words = whole_words(made.words, found)
 
     def _reply_at(self, time_s: float) -> int:
         """The reply that was being played then; -1 for none."""
@@ -246,6 +276,14 @@ class _View:
         row.spoke = sum(not any(t <= span.start_s <= t + 2.0 for t in nudged) for span in started)
 
 
+def whole_words(words: Sequence[Word], found: Shift) -> int:
+    """How many words lie wholly in what was repeated, or with a minus in what was lost. A word that was cut
+    in its midst and is then said from its start is not repeated: it is heard once as a whole."""
+    start_s, end_s = sorted((found.at_s, found.at_s - found.seconds))
+    inside = sum(word.start_s >= start_s - EDGE_S and word.end_s <= end_s + EDGE_S for word in words)
+    return inside if found.seconds > 0 else -inside
+
+
 def _sure_ends(record: Record) -> Iterator[float]:
     """When turns were surely ended."""
     for note in record.notes:
@@ -272,9 +310,5 @@ def history_differs(record: Record) -> int:
         for n in record.notes
         if isinstance(n.message, Heard) and n.message.final
     }
-    return sum(not record.replies.get(reply, "").startswith(text) for reply, text in told.items())
-
-
-def waits(rows: Sequence[Row]) -> list[float]:
-    """How long the agent waited after each turn's end."""
-    return [row.waited_s for row in rows if row.waited_s is not None]
+    made = {reply: reply_made.text for reply, reply_made in record.replies.items()}
+    return sum(not made.get(reply, "").startswith(text) for reply, text in told.items())

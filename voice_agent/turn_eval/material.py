@@ -1,7 +1,7 @@
-"""From what a script says to what is heard: sound, with the ground truth of where in it the caller's voice is.
+"""From what a script says to what is heard: sound, and where in it the caller's voice is.
 
-For a trial of real nodes words are synthetic voices; where the nodes are stand-ins, a burst of noise for each word
-is enough, and costs nothing.
+For a trial of real nodes words are synthetic voices; where the nodes are stand-ins, a burst of noise for each
+word is enough, and costs nothing.
 """
 
 import os
@@ -32,7 +32,11 @@ TALKERS = {
         "the second half began well for the visitors who scored after only four minutes",
         "she said that the whole house would have to be painted again before the summer",
     ),
-    "zh": ("今天晚上北方有小到中雨气温下降", "下半场开始以后客队很快就进了一个球", "专家表示今年的收成比去年好得多"),
+    "zh": (
+        "今天晚上北方有小到中雨气温下降",
+        "下半场开始以后客队很快就进了一个球",
+        "专家表示今年的收成比去年好得多",
+    ),
 }  # fmt: skip
 """What a television says, and several people at once."""
 TALKER_VOICES = {"en": ("en+m7", "en+f4", "en-us+m3"), "zh": ("cmn+m7", "cmn+f4", "cmn+m3")}
@@ -145,7 +149,7 @@ class Material:
             at_s = len(samples) / SAMPLE_RATE
             spans += [span.later(at_s) for span in piece.spans]
             words += [Word(word.text, word.start_s + at_s, word.end_s + at_s) for word in piece.words]
-            # From one voice to the next a pause lasts as long as the script says: the edges of sounds do not count.
+            # A pause lasts as long as the script says from voice to voice: the edges of sounds do not count.
             end = round((piece.spans[-1].end_s if piece.spans else piece.lasts_s) * SAMPLE_RATE)
             kept = piece.samples[:end] if pause_s else piece.samples
             samples = np.concatenate((samples, kept, silence(pause_s)))
@@ -204,7 +208,10 @@ class Material:
         if name == "television":
             return np.concatenate(lines).astype(np.float64)
         length = max(map(len, lines))
-        return np.sum([np.resize(line, length) for line in lines], axis=0).astype(np.float64)
+        together: sounds.Floats = np.stack([np.resize(line, length) for line in lines]).sum(
+            axis=0, dtype=float
+        )
+        return together
 
     def _recording(self, name: str) -> Path:
         if name.startswith(FILE):

@@ -1,4 +1,4 @@
-"""Every conversation of a set with one graph, in as many processes as there are processors, and what came of them."""
+"""Every conversation of a set with one graph, in several processes, and what came of them."""
 
 import multiprocessing
 import time
@@ -68,8 +68,6 @@ class Outcome:
     scripted_words: bool
     lasts_s: float
     took_s: float
-    problem: str = ""
-    """Why it came to no end."""
 
 
 @dataclass
@@ -100,7 +98,8 @@ class Report:
                    sum(outcome.self_interruptions for outcome in real), "", len(real)),
             Figure("histories that differ", "replies told otherwise than they were said",
                    sum(outcome.history_differs for outcome in real), "", len(real)),
-            Figure("events left out", "whose moment never came", sum(outcome.left_out for outcome in real), "", len(real)),
+            Figure("events left out", "whose moment never came",
+                   sum(outcome.left_out for outcome in real), "", len(real)),
         ]  # fmt: skip
         return {
             "τ-voice": figures.tau_voice(rows),
@@ -123,7 +122,6 @@ class Report:
                     "lasts_s": round(outcome.lasts_s, 2),
                     "took_s": round(outcome.took_s, 2),
                     "left_out": outcome.left_out,
-                    "problem": outcome.problem,
                     "events": [judge.as_json(row) for row in outcome.rows],
                 }
                 for outcome in self.outcomes
@@ -142,7 +140,7 @@ def run(
     processes: int = 1,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Report:
-    """Have them all. Raises what a graph or a scenario has wrong; a conversation that breaks is told in its outcome."""
+    """Have them all. Raises what a graph, a scenario or a node has wrong."""
     job.material().prepare(conversations)
     report = Report()
 

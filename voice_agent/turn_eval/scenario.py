@@ -1,4 +1,4 @@
-"""What callers do, when, and what that means: the files of `scenarios/`, checked. docs/turn-eval.md explains them."""
+"""What callers do, when, and what that means: the files of `scenarios/`, checked (docs/turn-eval.md)."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -124,7 +124,7 @@ class Conversation(Part):
     echo: Echo | None = None
     events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=50)]
     pause_s: Annotated[float, Field(ge=0)] = 0.0
-    """Of a probe, the pause of the caller in which it ends, to learn how long the agent would wait; else 0."""
+    """Of a probe, the pause in which it ends, to learn how long the agent would wait; else 0."""
 
     @property
     def probe(self) -> bool:
@@ -153,7 +153,7 @@ def _texts(events: Sequence[Event]) -> Iterator[str]:
 
 
 def load(folder: Path = FOLDER, only: str = "") -> list[Conversation]:
-    """The conversations of a folder, in the order of files and names, each variant by itself; with `only` those
+    """The conversations of a folder, in the order of its files, each variant by itself; with `only` those
     whose name has this in it. Raises InputError that names file, conversation and field."""
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder with scenarios (*.json)")
@@ -196,8 +196,9 @@ def _told(error: ValidationError) -> str:
     """The first mistake, in a line."""
     item = error.errors()[0]
     came = "" if item["type"] in ("missing", "value_error") else f", got {item['input']!r:.60}"
-    place = ".".join(map(str, item["loc"]))
-    return f"{place}: {item['msg'].removeprefix('Value error, ')}{came}" if place else item["msg"]
+    place = "".join(f"{part}." for part in item["loc"]).removesuffix(".")
+    message = f"{item['msg'].removeprefix('Value error, ')}{came}"
+    return f"{place}: {message}" if place else message
 
 
 def _variants(conversation: Conversation) -> Iterator[Conversation]:

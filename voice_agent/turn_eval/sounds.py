@@ -1,6 +1,6 @@
-"""Sounds that are no words, made of shaped noise and trains of pulses: no recordings of such are licensed to us.
+"""Sounds that are no words, made of shaped noise and trains of pulses, as no recordings are licensed to us.
 
-Each is a recipe with a seed: other lengths, pitches and colours with every seed, the same sound for the same one.
+Each is a recipe with a seed: other lengths, pitches and colours with every seed, the same for the same one.
 """
 
 from collections.abc import Callable, Mapping
@@ -161,8 +161,8 @@ def make(name: str, seed: int) -> Floats:
 
 
 def room_response(seed: int, reverberation_s: float = 0.4) -> Floats:
-    """What a room makes of a click heard from some metres away: noise that falls by 60 dB in the reverberation
-    time (Sabine), as strong as the direct sound."""
+    """What a room makes of a click some metres away: noise that falls by 60 dB in the reverberation time
+    (Sabine), as strong as the direct sound."""
     t = _time(reverberation_s)
     tail = np.random.default_rng([seed, 99]).standard_normal(len(t)) * 10 ** (-3 * t / reverberation_s)
     tail *= 1 / np.sqrt(np.sum(np.square(tail)))

@@ -1,8 +1,8 @@
 """Sentences in synthetic voices, each made in a process of its own and kept as a file.
 
-What espeak makes of a sentence depends on what it has said before, so that a sentence sounds the same only where
-it is the first one. The files lie in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache); they may be deleted.
-"""
+What espeak makes of a sentence depends on what it has said before, so that a sentence sounds the same only
+where it is the first one. The files lie in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache); they
+may be deleted."""
 
 import asyncio
 import hashlib
@@ -82,7 +82,8 @@ def spoken(line: Line) -> Spoken:
 def _make(line: Line) -> str:
     """Say a sentence in this process, which says no other; returns what went wrong."""
     try:
-        speaker = registry.find(VOICE)(voices={line.language: line.voice}, rate_wpm=line.rate_wpm)
+        settings = {"voices": {line.language: line.voice}, "rate_wpm": line.rate_wpm}
+        speaker = registry.find(VOICE)(**settings)
         said = asyncio.run(collect(speaker, Clause(line.text, line.language, final=True, turn=1))).of(Speech)
     except VoiceAgentError as error:
         return str(error)

@@ -1,8 +1,7 @@
 """Stand-ins for models that know the script: for trials of turn-taking alone, on the virtual clock.
 
-They are told by the caller what was really said, and pass it on as late and as unsure as models do. The delays are
-of the kind that FACTS of real ones show: Silero's onsets come 66 ms late at the median and 147 at P90.
-"""
+They are told by the caller what was really said, and pass it on as late as models do: onsets like Silero's,
+which come 66 ms late at the median and 147 at P90 (docs/benchmarks.md)."""
 
 import asyncio
 from collections.abc import Mapping
@@ -34,7 +33,8 @@ GAP_S = 0.12
 """So much silence after a voice is told as its end; words lie closer together."""
 ANSWERS = {
     "en": (
-        "Our standard delivery takes three to five working days, and it is free for orders above fifty dollars. "
+        "Our standard delivery takes three to five working days, and it is free for orders above fifty "
+        "dollars. "
         "You will get a message with a link as soon as your parcel leaves the warehouse.",
         "Returns are free within thirty days. Please put the items into the box they came in, "
         "and stick the label that I am sending you on top of the old one.",
@@ -126,7 +126,7 @@ def _sounds_like_a_voice(placed: Placed) -> bool:
 class ScriptStt(Extension):
     """Understands each word of the script some time after it was said, and the rest at the end of speech.
 
-    What is wrong in real recognisers is not in it: errors of words are not what turn-taking is tried for here.
+    Wrong words are not in it: they are not what turn-taking is tried for here.
     """
 
     inputs = (AudioFrame, SpeechStarted, SpeechEnded)

@@ -43,7 +43,8 @@ svg { font: 11px system-ui, sans-serif; background: #fff }
 .grid { stroke: #ddd } .name { fill: #444; font-weight: 600 } .tick { fill: #888 }
 .caller { fill: #2a6fb0 } .agent { fill: #c2571a } .half { opacity: .25 }
 .directed { fill: #2a6fb0; opacity: .13 } .undirected { fill: #777; opacity: .16 }
-.said { fill: #123f66 } .heard { fill: #7c3206 } .note { fill: #333 } .verdict { fill: #060; font-weight: 600 }
+.said { fill: #123f66 } .heard { fill: #7c3206 } .note { fill: #333 }
+.verdict { fill: #060; font-weight: 600 }
 .wrong { fill: #b00; font-weight: 600 } .mark { stroke: #999; stroke-dasharray: 2 2 }
 """
 
@@ -188,7 +189,8 @@ def _told(message: Message, sure: bool) -> str:
             return "floor to the caller"
         case TurnEnded():
             kind = "hold" if message.hold else "turn"
-            return f"{kind} {message.turn} {'ended' if sure else 'may have ended'}: {message.text or '(no words)'}"
+            how = "ended" if sure else "may have ended"
+            return f"{kind} {message.turn} {how}: {message.text or '(no words)'}"
         case Playback():
             return message.mode
         case Hold():

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-import numpy as np
-
 from voice_agent import graph as graphs
 from voice_agent.errors import GraphError
 from voice_agent.extension import Extension
@@ -26,7 +24,7 @@ from voice_agent.network.profile import Profile
 from voice_agent.session import Session
 from voice_agent.testing import VirtualLoop, Wiring
 from voice_agent.turn_eval.caller import Caller, Placed
-from voice_agent.turn_eval.client import TrialClient
+from voice_agent.turn_eval.client import Reply, TrialClient
 from voice_agent.turn_eval.clock import WorkingLoop
 from voice_agent.turn_eval.material import Material
 from voice_agent.turn_eval.scenario import Conversation
@@ -79,10 +77,8 @@ class Record:
     """When they were given up."""
     tentative: dict[int, float]
     """When they were opened."""
-    replies: Mapping[int, str]
+    replies: Mapping[int, Reply]
     """What the agent was to say in each turn."""
-    voices: Mapping[int, Samples]
-    """Its sound, as it was made."""
     scripted_words: bool
     """The recogniser was a stand-in."""
 
@@ -164,12 +160,10 @@ async def _converse(conversation: Conversation, material: Material, setting: Set
     await session.start()
     await session.run()
     said, heard = client.tapes
-    nothing: Samples = np.zeros(0, np.int16)
     return Record(
         conversation, caller.placed, caller.left_out, said, heard,
         log.notes, log.confirmed, log.given_up, log.tentative,
-        {turn: reply.text for turn, reply in client.replies.items()},
-        {turn: np.concatenate((nothing, *reply.pieces)) for turn, reply in client.replies.items()},
+        client.replies,
         words_of_script,
     )  # fmt: skip
 

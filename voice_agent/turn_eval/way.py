@@ -1,8 +1,7 @@
 """The way of the sound between caller and agent, one direction of it: none at all, or a simulated network.
 
-On a network sound is coded by Opus and comes through the receive path of real calls: what is lost is concealed, what
-is late fills its own time afterwards.
-"""
+On a network sound is coded by Opus and comes through the receive path of real calls: what is lost is
+concealed, what is late fills its own time afterwards."""
 
 import heapq
 from collections.abc import Iterator
