@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from voice_agent.dialogue import protected
 from voice_agent.dialogue.database import open_database
 from voice_agent.dialogue.dialogue import Dialogue, DialogueState, Reply, Work
 from voice_agent.dialogue.flow import Query
@@ -66,7 +67,8 @@ class FastLlm(Extension):
         if reply.declined:
             await emit("declined", Declined(message, reply.declined))
         else:
-            await emit("text", Text(reply.text, dialogue.language, final=True))
+            for text in protected.texts(reply.text, dialogue.language):
+                await emit("text", text)
 
     def _take_back_unheard(self, prompt: Prompt) -> None:
         """Go back to the state before the last prompt when this one is its continuation: the caller went on

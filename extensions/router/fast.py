@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from voice_agent.dialogue import protected
 from voice_agent.dialogue.intents import intent_model
 from voice_agent.dialogue.schema import CALLBACK, Phrases
 from voice_agent.dialogue.vertical import load_vertical
@@ -170,7 +171,8 @@ class FastRouter(Extension):
 
     async def _say(self, text: str, reason: str, emit: Emit) -> None:
         await emit("route", Route(self.node, reason))
-        await emit("text", Text(text, self._language, final=True))
+        for piece in protected.texts(text, self._language):
+            await emit("text", piece)
 
     async def _ask(self, port: str, text: str, turn: int, reason: str, emit: Emit, flow: str = "") -> None:
         self._line(turn).sent_to = port
@@ -180,7 +182,8 @@ class FastRouter(Extension):
     async def _call_back(self, phrase: str, turn: int, reason: str, emit: Emit) -> None:
         """Say why, and let the small model take the caller's number."""
         pause = " " if join(phrase, "x") != f"{phrase}x" else ""
-        await emit("text", Text(phrase + pause, self._language))
+        for piece in protected.texts(phrase + pause, self._language, final=False):
+            await emit("text", piece)
         await self._ask("fast", self._line(turn).user, turn, reason, emit, flow=CALLBACK)
 
     # --- what is known ---

@@ -414,3 +414,12 @@ def test_history_is_bounded() -> None:
 def test_greeting_can_be_replaced() -> None:
     emitted = run(collect(FastRouter(greeting="Hi!"), CallStarted(turn=1)))
     assert emitted.of(Text) == [Text("Hi!", final=True, turn=1)]
+
+
+def test_a_notice_in_the_greeting_is_protected() -> None:
+    router = FastRouter(greeting="Hello. <protected>This call is recorded.</protected>")
+    texts = run(collect(router, CallStarted(turn=1))).of(Text)
+    assert [(text.text.strip(), text.protected, text.final) for text in texts] == [
+        ("Hello.", False, False),
+        ("This call is recorded.", True, True),
+    ]

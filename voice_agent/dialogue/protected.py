@@ -6,6 +6,8 @@
 import re
 from collections.abc import Iterator
 
+from voice_agent.message import Text
+
 PROTECTED = re.compile(r"<protected>(.+?)</protected>", re.DOTALL)
 
 
@@ -15,6 +17,13 @@ def pieces(text: str) -> Iterator[tuple[str, bool]]:
     parts = PROTECTED.split(text)
     found = [(part, index % 2 == 1) for index, part in enumerate(parts) if part.strip()]
     yield from found or [("", False)]
+
+
+def texts(text: str, language: str, final: bool = True) -> Iterator[Text]:
+    """The same as messages; `final` if the reply ends with it."""
+    found = list(pieces(text))
+    for index, (piece, protected) in enumerate(found, 1):
+        yield Text(piece, language, final and index == len(found), protected)
 
 
 def checked(text: str) -> str:
