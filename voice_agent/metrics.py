@@ -57,4 +57,9 @@ SPECULATION_SAVED = Histogram(
     "Of the caller's time: from an answer's preparation to the end of its turn",
     buckets=SECONDS,
 )
+EARLY_REQUESTS = Counter(
+    "voice_agent_early_requests_total",
+    "Requests to recognition services at a silence that was the end of speech: used, or was not: given_up",
+    ["fate"],
+)
 INTERRUPTIONS = Counter("voice_agent_interruptions_total", "Replies that the caller spoke over")

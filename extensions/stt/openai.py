@@ -1,4 +1,8 @@
-"""Recognition by an OpenAI-compatible `/v1/audio/transcriptions`: each stretch of speech is one request."""
+"""Recognition by an OpenAI-compatible `/v1/audio/transcriptions`: a request for each silence that may be an end.
+
+It leaves at the first silence (`SpeechPaused`), so that the text is there before the end is known. If the
+voice goes on, it is given up, and was for nothing: `voice_agent_early_requests_total` counts both kinds.
+"""
 
 import asyncio
 import io
@@ -6,17 +10,25 @@ import logging
 import math
 import wave
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
 from extensions.stt._utterance import PreRoll, add
-from voice_agent import audio
+from voice_agent import audio, metrics
 from voice_agent.errors import TurnError
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import AudioFrame, Message, Samples, SpeechEnded, SpeechStarted, Transcript
+from voice_agent.message import (
+    AudioFrame,
+    Message,
+    Samples,
+    SpeechEnded,
+    SpeechPaused,
+    SpeechStarted,
+    Transcript,
+)
 from voice_agent.openai_service import Service
 
 log = logging.getLogger(__name__)
@@ -29,12 +41,15 @@ WITH_LOGPROBS = ("gpt-4o-transcribe", "gpt-4o-mini-transcribe")
 """Models that tell the log probability of each token when asked; others refuse to be asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Recording:
     """What is to be recognised."""
 
     samples: Samples
     end_s: float
+    final: bool = True
+    """The speech is over. A recording of its first silence becomes so if the voice does not go on."""
+    answer: Transcript | None = None
 
 
 class Token(BaseModel):
@@ -77,7 +92,7 @@ class OpenAiStt(Extension):
     max_utterance_s: Annotated[float, Field(gt=0, le=600)] = 60.0
     """Of longer speech only the end is sent."""
 
-    inputs = (AudioFrame, SpeechStarted, SpeechEnded)
+    inputs = (AudioFrame, SpeechStarted, SpeechPaused, SpeechEnded)
     outputs = {"asr_result": Transcript}
 
     def prepare(self) -> None:
@@ -96,6 +111,11 @@ class OpenAiStt(Extension):
         self._ended_s = 0.0
         self._speech: deque[AudioFrame] = deque(maxlen=math.ceil(self.max_utterance_s / audio.FRAME_S))
         self._failures = 0
+        self._early: Recording | None = None
+        """The recording of the latest silence in the speech under way."""
+        self._taken: Recording | None = None
+        """What `run` has taken from the queue last."""
+        self._request_under_way: asyncio.Task[Transcript] | None = None
 
     async def handle(self, message: Message, emit: Emit) -> None:
         """Only collects sound and puts speech in the queue: frames must not wait for the network."""
@@ -107,25 +127,65 @@ class OpenAiStt(Extension):
             case SpeechStarted() if self._start_s is None:
                 self._start_s = message.time_s
                 self._speech.extend(self._pre_roll.take(message.time_s, self._ended_s))
+            case SpeechPaused() if self._start_s is not None:
+                self._pause(message.time_s)
             case SpeechEnded():
-                self._waiting.put_nowait(self._cut(message.time_s))
+                self._end(message.time_s)
 
-    def _cut(self, end_s: float) -> Recording:
+    def _pause(self, time_s: float) -> None:
+        """Have the speech so far recognised, in case this is its end."""
+        self._give_up_early()
+        self._early = self._record(time_s, final=False)
+        if len(self._early.samples):
+            self._waiting.put_nowait(self._early)
+
+    def _end(self, end_s: float) -> None:
+        """The latest silence was the end, or there was none that was worth a request."""
+        early, self._early = self._early, None
+        if early is None or not len(early.samples):
+            self._waiting.put_nowait(self._record(end_s))
+        else:
+            metrics.EARLY_REQUESTS.labels("used").inc()
+            early.final, early.end_s = True, end_s
+            if early.answer is not None:  # it has been taken from the queue already
+                self._waiting.put_nowait(early)
+        self._start_s, self._ended_s = None, end_s
+        self._speech.clear()
+
+    def _give_up_early(self) -> None:
+        if self._early is None or not len(self._early.samples):
+            return
+        metrics.EARLY_REQUESTS.labels("given_up").inc()
+        if self._request_under_way is not None and self._taken is self._early:
+            self._request_under_way.cancel()
+
+    def _record(self, end_s: float, final: bool = True) -> Recording:
         """The speech up to the newest frame: the silence after it is short, and holds a soft last sound."""
         speech = np.concatenate([*(frame.samples for frame in self._speech), np.zeros(0, np.int16)])
         too_short = self._start_s is None or end_s - self._start_s < MIN_SPEECH_S
-        self._start_s, self._ended_s = None, end_s
-        self._speech.clear()
         unwanted = too_short or self._waiting.qsize() >= MAX_WAITING
-        return Recording(speech[:0] if unwanted else speech, end_s)
+        return Recording(speech[:0] if unwanted else speech, end_s, final)
 
     async def run(self, emit: Emit) -> None:
         """Recognise what is in the queue, in order."""
         await self._service.warm()
         while True:
-            speech = await self._waiting.get()
-            transcript = await self._transcribe(speech)
-            await emit("asr_result", transcript)
+            self._taken = speech = await self._waiting.get()
+            if speech.answer is None and (speech.final or speech is self._early):
+                speech.answer = await self._answer(speech)
+            if speech.answer is not None and (speech.final or speech is self._early):
+                answer = replace(speech.answer, final=speech.final, end_s=speech.end_s)
+                await emit("asr_result", answer)
+
+    async def _answer(self, speech: Recording) -> Transcript | None:
+        """None when it was given up meanwhile, because the voice went on."""
+        request = self._request_under_way = asyncio.create_task(self._transcribe(speech))
+        try:
+            await asyncio.wait({request})
+            return None if request.cancelled() else request.result()
+        finally:
+            request.cancel()
+            self._request_under_way = None
 
     async def _transcribe(self, speech: Recording) -> Transcript:
         """Never raises for the service's sake: nothing understood is an answer, and the call goes on."""

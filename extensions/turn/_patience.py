@@ -1,10 +1,10 @@
 """How long to wait in the caller's silence before it is an answer's turn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from extensions.turn._words import Finish
+from extensions.turn._words import Finish, Label
 from voice_agent.dialogue import slots
 
 Expected = Literal["free", "yes_no", "digits", "letters", "email"]
@@ -20,7 +20,7 @@ BELIEVED = 0.4
 """Words of which the recogniser is less sure tell nothing."""
 UNKNOWN = 0.5
 """Probability that the caller is done where the words tell nothing."""
-NOTHING_UNDERSTOOD = {"finished": UNKNOWN, "unfinished": 1 - UNKNOWN, "wait": 0.0}
+NOTHING_UNDERSTOOD: Mapping[Label, float] = {"finished": UNKNOWN, "unfinished": 1 - UNKNOWN, "wait": 0.0}
 
 
 class Waiting(NamedTuple):
@@ -68,7 +68,7 @@ class Patience:
         self.pace = max(1.0, self.pace * IN_TIME)
 
     def _judge(self, text: str, language: str, confidence: float) -> Waiting:
-        known = NOTHING_UNDERSTOOD
+        known: Mapping[Label, float] = NOTHING_UNDERSTOOD
         if text and confidence >= BELIEVED:
             known = self.finish(text, language).probabilities
         hold = known["wait"] >= self.hold_probability

@@ -12,11 +12,11 @@ import pytest
 from extensions.stt.openai import OpenAiStt
 from voice_agent.calls.stand_in_services import FakeOpenAi, serve
 from voice_agent.errors import ModelError
-from voice_agent.message import AudioFrame, Message, SpeechEnded, SpeechStarted, Transcript
+from voice_agent.message import AudioFrame, Message, SpeechEnded, SpeechPaused, SpeechStarted, Transcript
 from voice_agent.openai_service import Service
 from voice_agent.testing import FakeSession, attach, frames_of, silence, tone
 
-Live = AudioFrame | SpeechStarted | SpeechEnded
+Live = AudioFrame | SpeechStarted | SpeechPaused | SpeechEnded
 
 
 def utterance(start_s: float, end_s: float) -> list[Live]:
@@ -35,7 +35,7 @@ async def recognise(stt: OpenAiStt, *messages: Live, language: str = "en") -> li
 
     async def listen(port: str, message: Message) -> None:
         await emit(port, message)
-        if len(emit) == wanted:
+        if sum(transcript.final for transcript in emit.of(Transcript)) == wanted:
             all_there.set()
 
     await stt.start()
@@ -209,3 +209,47 @@ def test_prepare_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     with serve() as fake:
         monkeypatch.setenv("OPENAI_BASE_URL", fake.url)
         OpenAiStt().prepare()
+
+
+def test_a_silence_that_is_the_end_costs_one_request_and_no_waiting() -> None:
+    async def main(fake: FakeOpenAi) -> None:
+        stt = OpenAiStt(base_url=fake.url)
+        emit = attach(stt, FakeSession())
+        told = asyncio.Event()
+
+        async def listen(port: str, message: Message) -> None:
+            await emit(port, message)
+            told.set()
+
+        *spoken, end = utterance(0.2, 1.0)
+        await stt.start()
+        worker = asyncio.create_task(stt.run(listen))
+        for message in [*spoken, SpeechPaused(1.0)]:
+            await stt.handle(message, listen)
+        async with asyncio.timeout(10):
+            await told.wait()
+        early = emit.of(Transcript)[0]
+        assert (early.text, early.final, early.end_s) == (fake.transcript, False, 1.0)
+        told.clear()
+        await stt.handle(end, listen)
+        async with asyncio.timeout(10):
+            await told.wait()
+        final = emit.of(Transcript)[1]
+        assert (final.text, final.final, final.end_s) == (fake.transcript, True, 1.0)
+        assert len(fake.to("/transcriptions")) == 1
+        worker.cancel()
+        await asyncio.wait({worker})
+
+    with serve() as fake:
+        asyncio.run(main(fake))
+
+
+def test_a_silence_that_was_not_the_end_is_given_up() -> None:
+    with serve(stt_ms=50) as fake:
+        *first, _ = utterance(0.2, 1.0)
+        rest = frames_of(tone(0.5), start_s=1.2)
+        messages = [*first, SpeechPaused(1.0), *rest, SpeechPaused(1.7), SpeechEnded(1.7)]
+        transcripts = asyncio.run(recognise(OpenAiStt(base_url=fake.url), *messages))
+        assert [(t.final, t.end_s) for t in transcripts] == [(True, 1.7)]
+        *_, samples = upload(fake, -1)
+        assert len(samples) > 1.4 * 16_000, "all of the speech was sent, from its start"
