@@ -1,4 +1,4 @@
-"""Recognition by an OpenAI-compatible `/v1/audio/transcriptions`: a request for each silence that may be an end.
+"""Recognition by an OpenAI-compatible `/v1/audio/transcriptions`: a request at each silence that may be an end.
 
 It leaves at the first silence (`SpeechPaused`), so that the text is there before the end is known. If the
 voice goes on, it is given up, and was for nothing: `voice_agent_early_requests_total` counts both kinds.
