@@ -18,6 +18,32 @@ REPEATS = 3
 CUTS_A_TEXT = 2
 """Of those drawn; long.txt is cut wherever it can be."""
 UNFINISHED = LABELS.index("unfinished")
+FINISHED = LABELS.index("finished")
+STOPS = (".", "。")
+"""In said.txt: where a speaker who stops may have finished."""
+SUBJECTS = ("SUBJ", "YOU", "IT", "IM", "IVE", "POSS", "ART", "NOUN", "NOBODY", "DEM")
+SUBORDINATE = {
+    "en": [
+        ("if", ["", "then"]), ("when", [""]), ("whenever", [""]), ("since", [""]), ("after", [""]),
+        ("before", [""]), ("although", [""]), ("even though", [""]), ("unless", [""]), ("while", [""]),
+        ("as soon as", [""]), ("once", [""]), ("until", [""]), ("every time", [""]), ("even if", [""]),
+        ("now that", [""]), ("in case", [""]), ("the last time", [""]), ("as long as", [""]),
+        ("not only that but because", [""]),
+    ],
+    "zh": [
+        ("如果", ["", "那", "就", "的话"]), ("要是", ["", "那", "的话"]), ("虽然", ["但是", "可是", "不过"]),
+        ("既然", ["那", ""]), ("因为", ["所以", ""]), ("自从", ["以后", ""]), ("每次", ["的时候", ""]),
+        ("只要", ["就", ""]), ("万一", ["", "那"]), ("不但", ["而且"]), ("尽管", ["但是", "可是"]),
+        ("等", ["以后", "之后"]), ("当", ["的时候"]), ("就算", ["", "也"]), ("不是", ["而是", "是"]),
+        ("除非", ["不然", "否则"]), ("由于", ["所以", ""]), ("昨天", ["的时候", "之后"]), ("听说", ["可是", ""]),
+    ],
+}  # fmt: skip
+"""What opens a clause that waits for another, and what may stand between the two."""
+LATER = {
+    "en": ["but", "because", "so", "although", "and", "and then", "which means", "except that", "until", "and now"],
+    "zh": ["但是", "因为", "所以", "可是", "然后", "而且", "不过", "结果", "后来", "没想到", "可"],
+}
+"""What joins a clause to a finished one."""
 WHOLES = "whole"
 """The slot for a finished text of the same language."""
 WHOLES_USED = 400
@@ -50,6 +76,9 @@ def training_examples(language: str, seed: int = 1) -> list[Example]:
     labels: dict[str, set[int]] = {}
     for text in whole:
         labels.setdefault(text, set()).add(0)
+    said = said_examples(FOLDER / language / "said.txt", spaced)
+    for text, label in [*said, *_joined(said, language, rng)]:
+        labels.setdefault(text, set()).add(label)
     for label in (1, 2):
         for text in _draw(FOLDER / language / f"{LABELS[label]}.txt", slots, rng):
             labels.setdefault(grammar.without_cuts(text, spaced), set()).add(label)
@@ -69,11 +98,57 @@ def training_examples(language: str, seed: int = 1) -> list[Example]:
 
 def held_out_examples(language: str, folder: Path = HELD_OUT) -> list[Example]:
     """The lines of LANGUAGE_LABEL.txt in a folder, which nothing was trained on."""
+    said = folder / f"{language}_said.txt"
     return [
         Example(line, index)
         for index, label in enumerate(LABELS)
         for line in grammar.read_lines(folder / f"{language}_{label}.txt")
-    ]
+    ] + (said_examples(said, language == "en") if said.exists() else [])
+
+
+def said_examples(path: Path, spaced: bool) -> list[Example]:
+    """Every beginning of the sentences of a file: finished before a full stop, unfinished elsewhere."""
+    found: dict[str, int] = {}
+    for line in grammar.read_lines(path):
+        words: list[str] = []
+        for word in line.split():
+            text = (" " if spaced else "").join(words)
+            if word in STOPS:
+                found[text] = FINISHED
+            elif words and found.get(text) != FINISHED:
+                found[text] = UNFINISHED
+            if word not in STOPS:
+                words.append(word)
+    return [Example(text, label) for text, label in found.items()]
+
+
+def _joined(said: Sequence[Example], language: str, rng: random.Random) -> list[Example]:
+    """Subordinate clauses without a main clause, which are unfinished, and with one, which are finished."""
+    clauses = [text for text, label in said if label == FINISHED and _is_statement(text, language)]
+    between = " " if language == "en" else ""
+    found = []
+    for clause in clauses:
+        for opener, middles in rng.sample(SUBORDINATE[language], 4):
+            begun = opener + between + clause
+            found.append(Example(begun, UNFINISHED))
+            middle = rng.choice(middles)
+            whole = begun + between * bool(middle) + middle + between + rng.choice(clauses)
+            found.append(Example(whole, FINISHED))
+            if middle:
+                found.append(Example(begun + between + middle, UNFINISHED))
+        later = rng.choice(LATER[language])
+        found.append(Example(clause + between + later, UNFINISHED))
+        found.append(Example(clause + between + later + between + rng.choice(clauses), FINISHED))
+    return found
+
+
+def _is_statement(text: str, language: str) -> bool:
+    """Whether a short finished text can be a clause of a longer one: it begins with its subject."""
+    words = tokens(text)
+    if not 3 <= len(words) <= (10 if language == "en" else 14):
+        return False
+    asks = any(word.kind in ("MA", "WHAT", "NE") for word in words) if language == "zh" else False
+    return not asks and words[0].kind in SUBJECTS and not any(w.kind in ("IF", "BECAUSE") for w in words)
 
 
 def _draw(path: Path, slots: dict[str, grammar.Choice], rng: random.Random) -> list[str]:
