@@ -1,4 +1,4 @@
-"""Recognition by an OpenAI-compatible `/v1/audio/transcriptions`: a request at each silence that may be an end.
+"""Recognition by an OpenAI-compatible `/v1/audio/transcriptions`: one request a silence that may be an end.
 
 It leaves at the first silence (`SpeechPaused`), so that the text is there before the end is known. If the
 voice goes on, it is given up, and was for nothing: `voice_agent_early_requests_total` counts both kinds.
@@ -174,7 +174,8 @@ class OpenAiStt(Extension):
             if speech.answer is None and (speech.final or speech is self._early):
                 speech.answer = await self._answer(speech)
             if speech.answer is not None and (speech.final or speech is self._early):
-                answer = replace(speech.answer, final=speech.final, end_s=speech.end_s)
+                stable = None if speech.final else len(speech.answer.text)
+                answer = replace(speech.answer, final=speech.final, end_s=speech.end_s, stable=stable)
                 await emit("asr_result", answer)
 
     async def _answer(self, speech: Recording) -> Transcript | None:

@@ -142,8 +142,8 @@ class Machine:
     """What is heard of it just now may not be interrupted."""
     _begun: bool = False
     """Something of the reply under way has been heard."""
-    _level_db: float = 0.0
-    """How loud this caller usually is; 0 before that is known."""
+    _level_db: float | None = None
+    """How loud this caller usually is; None before that is known."""
     _asked_idle: int = 0
     _over_reply: bool = False
     """What is being said began over a reply that has ended meanwhile."""
@@ -201,7 +201,7 @@ class Machine:
         if message.final and message.end_s in self._dropped:
             self._dropped.discard(message.end_s)
             return
-        if self.said is None:
+        if self.said is None or message.end_s < self.said.began_s:  # of what was said before
             return
         self.said.understand(message)
         if self.state in OVERLAPS or self._aside:
@@ -310,6 +310,8 @@ class Machine:
                 words=said.words,
                 final=said.is_complete,
                 confidence=said.confidence,
+                voice_confidence=said.voice_confidence,
+                paused=said.is_up_to_date,
                 below_db=self._below_db(said),
                 asked=self._agent_text.rstrip().endswith(("?", "？")),
             )
@@ -329,7 +331,8 @@ class Machine:
             yield Play("paused")
 
     def _below_db(self, said: Said) -> float:
-        return self._level_db - said.level_db if self._level_db and said.level_db else 0.0
+        level_db = said.level_db
+        return 0.0 if self._level_db is None or level_db is None else self._level_db - level_db
 
     def _forget(self) -> None:
         if self.said is not None:
@@ -346,7 +349,7 @@ class Machine:
     def _speculate(self) -> Iterator[Action]:
         """Prepare an answer to what has been understood, if it may be all and no answer is under way."""
         said = self.said
-        if said is None or self.on_hold or self._over_reply or not said.is_up_to_date:
+        if said is None or self.on_hold or self._over_reply or not (said.is_up_to_date and said.settled):
             return
         guess = self._as_end(said, tentative=True)
         if self._guess is not None and self._guess.says(guess):
@@ -368,7 +371,7 @@ class Machine:
         if said is None or self.state != State.MAYBE_ENDED:
             return
         silence_s = said.silence_s(self._now_s)
-        if said.awaited and silence_s < self.limits.transcript_s:
+        if said.awaited and not said.is_up_to_date and silence_s < self.limits.transcript_s:
             return
         waiting = self._waiting(said)
         if silence_s < waiting.seconds:
@@ -384,13 +387,13 @@ class Machine:
 
     def _is_nothing(self, said: Said, waiting: Waiting) -> bool:
         """Whether it is no turn: a cough; on hold, whatever is no return; a late sign of listening."""
-        kind = self.overlap.phrases.kind(said.text)
+        kind = self.overlap.phrases.kind(said.words)
         if self.on_hold:
             far = self._below_db(said) >= self.overlap.far_db
             return far or waiting.hold or kind in ("", "backchannel") or said.confidence < UNSURE
         if self._over_reply and kind == "backchannel":
             return not self._agent_text.rstrip().endswith(("?", "？"))
-        return not said.text and said.voiced_s < self.limits.ignored_s
+        return not said.words and said.voiced_s < self.limits.ignored_s
 
     def _as_end(self, said: Said, hold: bool = False, tentative: bool = False) -> End:
         text = join(self.unheard, said.words)
@@ -408,9 +411,9 @@ class Machine:
             self.patience.went_on()
         else:
             self.patience.was_right()
-        if self.said is not None and self.said.level_db:
-            known = self._level_db or self.said.level_db
-            self._level_db = LEVEL_MEMORY * known + (1 - LEVEL_MEMORY) * self.said.level_db
+        if self.said is not None and (level_db := self.said.level_db) is not None:
+            known_db = level_db if self._level_db is None else self._level_db
+            self._level_db = LEVEL_MEMORY * known_db + (1 - LEVEL_MEMORY) * level_db
         self._forget()
         guessed = self._guess is not None and self._guess.says(end) and not end.hold
         if not guessed:

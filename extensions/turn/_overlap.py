@@ -13,6 +13,9 @@ Verdict = Literal["wait", "pause", "ignore", "yield"]
 """Not known yet; not known yet, but the agent had better be silent; nothing; the floor is the caller's."""
 UNSURE = 0.35
 """Words with less confidence are as good as none: a cough often becomes some."""
+SURELY_A_VOICE = 0.92
+"""Silero's mean probability over a sound: sentences have .93 to .98, laughs and coughs .5 to .91 (synthetic
+ones, of `turn-eval`)."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class Overlap:
     """The recogniser has no more to say."""
     confidence: float = 1.0
     """Of final words."""
+    voice_confidence: float = 1.0
+    """How sure the VAD is that it was a voice, once it has ended."""
+    paused: bool = False
+    """The voice is silent, if not for long, and the words hold all of it."""
     below_db: float = 0.0
     """How much quieter it is than this caller's voice usually is."""
     asked: bool = False
@@ -43,8 +50,8 @@ class OverlapJudge:
     pause_s: float = 0.4
     """A sound without known words that lasts so long makes the agent silent; most signs of listening are
     over by then."""
-    words_s: float = 0.25
-    """Interim words of a sound so short are not believed, unless they plainly want the floor."""
+    words_s: float = 0.55
+    """Words of a sound so short are believed only when they are final, or plainly want the floor."""
     far_db: float = 9.0
     """A sound so much quieter than the caller is somebody else's: it must plainly want the floor."""
     backchannel_s: float = 1.6
@@ -59,14 +66,15 @@ class OverlapJudge:
         if kind == "stop" or (kind and heard.asked and heard.final):
             return "yield"
         if kind == "backchannel":
-            if heard.final:
+            if heard.final or heard.paused:
                 return "ignore"
             goes_on = heard.unknown_s >= self.pause_s or heard.voiced_s >= self.backchannel_s
             return "pause" if goes_on else "wait"
         if kind == "words" and (heard.final or heard.voiced_s >= self.words_s):
             return "yield"
         if heard.final:
-            return "ignore"
+            misheard = heard.words and heard.voiced_s >= self.words_s
+            return "yield" if misheard and heard.voice_confidence >= SURELY_A_VOICE else "ignore"
         return "pause" if heard.voiced_s >= self.pause_s else "wait"
 
     def _of_somebody_else(self, heard: Overlap, kind: str) -> Verdict:

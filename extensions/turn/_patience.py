@@ -18,7 +18,7 @@ SURE, MAYBE_MORE, DICTATING = 0.95, 0.6, 0.3
 """Probabilities that the caller is done which follow from what was asked."""
 BELIEVED = 0.4
 """Words of which the recogniser is less sure tell nothing."""
-UNKNOWN = 0.5
+UNKNOWN = 0.35
 """Probability that the caller is done where the words tell nothing."""
 NOTHING_UNDERSTOOD: Mapping[Label, float] = {"finished": UNKNOWN, "unfinished": 1 - UNKNOWN, "wait": 0.0}
 

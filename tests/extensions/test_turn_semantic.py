@@ -76,7 +76,7 @@ def test_it_is_given_up_when_the_caller_goes_on() -> None:
 
 
 def test_the_first_silence_is_enough_to_prepare_an_answer() -> None:
-    interim = Transcript("what are your opening hours", final=False, end_s=2.0)
+    interim = Transcript("what are your opening hours", final=False, end_s=2.0, stable=27)
     session = FakeSession()
     feed(SpeechStarted(1.0), interim, SpeechPaused(2.0), session=session)
     assert session.is_tentative(1)

@@ -40,7 +40,18 @@ SUBORDINATE = {
 }  # fmt: skip
 """What opens a clause that waits for another, and what may stand between the two."""
 LATER = {
-    "en": ["but", "because", "so", "although", "and", "and then", "which means", "except that", "until", "and now"],
+    "en": [
+        "but",
+        "because",
+        "so",
+        "although",
+        "and",
+        "and then",
+        "which means",
+        "except that",
+        "until",
+        "and now",
+    ],
     "zh": ["但是", "因为", "所以", "可是", "然后", "而且", "不过", "结果", "后来", "没想到", "可"],
 }
 """What joins a clause to a finished one."""

@@ -50,7 +50,7 @@ class Phrases(Part):
 class Manners(Part):
     """How patient the agent is with callers of this trade, and how it takes what they say over its voice."""
 
-    finished_ms: Annotated[int, Field(ge=50, le=5000)] = 220
+    finished_ms: Annotated[int, Field(ge=50, le=5000)] = 160
     """Silence that ends the turn of a caller who has surely said all."""
     unfinished_ms: Annotated[int, Field(ge=50, le=30_000)] = 1800
     """Silence that ends the turn of one who surely has not; interviews want more."""
