@@ -311,7 +311,8 @@ class Machine:
                 final=said.is_complete,
                 confidence=said.confidence,
                 voice_confidence=said.voice_confidence,
-                paused=said.is_up_to_date,
+                silent=said.silent_since_s is not None,
+                known=said.is_up_to_date,
                 below_db=self._below_db(said),
                 asked=self._agent_text.rstrip().endswith(("?", "？")),
             )
@@ -329,6 +330,9 @@ class Machine:
         elif verdict == "pause" and self.state == State.DUCKED:
             self.state = State.PAUSED
             yield Play("paused")
+        elif verdict == "go_on" and self.state == State.PAUSED and self._begun:
+            self.state = State.DUCKED
+            yield Play("ducked")
 
     def _below_db(self, said: Said) -> float:
         level_db = said.level_db

@@ -9,8 +9,8 @@ from typing import Literal
 
 from voice_agent.dialogue.floor import Phrases
 
-Verdict = Literal["wait", "pause", "ignore", "yield"]
-"""Not known yet; not known yet, but the agent had better be silent; nothing; the floor is the caller's."""
+Verdict = Literal["wait", "pause", "go_on", "ignore", "yield"]
+"""Not known yet, and the same with the agent silent, or again audible; nothing; the floor is the caller's."""
 UNSURE = 0.35
 """Words with less confidence are as good as none: a cough often becomes some."""
 SURELY_A_VOICE = 0.92
@@ -34,8 +34,10 @@ class Overlap:
     """Of final words."""
     voice_confidence: float = 1.0
     """How sure the VAD is that it was a voice, once it has ended."""
-    paused: bool = False
-    """The voice is silent, if not for long, and the words hold all of it."""
+    silent: bool = False
+    """It has ceased, if not for long."""
+    known: bool = False
+    """The same, and the words hold all of it."""
     below_db: float = 0.0
     """How much quieter it is than this caller's voice usually is."""
     asked: bool = False
@@ -66,7 +68,7 @@ class OverlapJudge:
         if kind == "stop" or (kind and heard.asked and heard.final):
             return "yield"
         if kind == "backchannel":
-            if heard.final or heard.paused:
+            if heard.final or heard.known:
                 return "ignore"
             goes_on = heard.unknown_s >= self.pause_s or heard.voiced_s >= self.backchannel_s
             return "pause" if goes_on else "wait"
@@ -75,6 +77,8 @@ class OverlapJudge:
         if heard.final:
             misheard = heard.words and heard.voiced_s >= self.words_s
             return "yield" if misheard and heard.voice_confidence >= SURELY_A_VOICE else "ignore"
+        if heard.silent and heard.voiced_s < self.words_s:
+            return "go_on"  # most sounds so short are signs of listening, and a gap is heard more than a dip
         return "pause" if heard.voiced_s >= self.pause_s else "wait"
 
     def _of_somebody_else(self, heard: Overlap, kind: str) -> Verdict:

@@ -396,6 +396,19 @@ def test_a_longer_sound_makes_the_agent_silent_until_it_is_known_what_it_is() ->
     assert (talk.state(), talk.modes) == (State.AGENT_SPEAKING, ["ducked", "paused", "full"])
 
 
+def test_the_agent_goes_on_softly_when_a_short_sound_has_ceased_before_its_words_are_known() -> None:
+    talk = Talk()
+    talk.agent_speaks()
+    talk.onset()
+    talk.wait(0.46)
+    talk.pause()
+    talk.wait(0.1)
+    assert (talk.state(), talk.modes) == (State.DUCKED, ["ducked", "paused", "ducked"])
+    talk.offset()
+    talk.understood("right", final=True)
+    assert (talk.state(), talk.modes[-1]) == (State.AGENT_SPEAKING, "full")
+
+
 def test_words_that_come_late_get_the_floor_from_the_silent_agent() -> None:
     talk = Talk()
     talk.agent_speaks()
