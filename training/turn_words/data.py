@@ -21,6 +21,8 @@ UNFINISHED = LABELS.index("unfinished")
 FINISHED = LABELS.index("finished")
 STOPS = (".", "。")
 """In said.txt: where a speaker who stops may have finished."""
+STOP_COUNTS = 4.0
+"""How much a finished beginning of those counts; there are fewer of them than of unfinished ones."""
 SUBJECTS = ("SUBJ", "YOU", "IT", "IM", "IVE", "POSS", "ART", "NOUN", "NOBODY", "DEM")
 SUBORDINATE = {
     "en": [
@@ -61,6 +63,8 @@ class Example(NamedTuple):
     text: str
     label: int
     """Index into LABELS."""
+    importance: float = 1.0
+    """How much it counts in training."""
 
 
 def training_examples(language: str, seed: int = 1) -> list[Example]:
@@ -77,8 +81,9 @@ def training_examples(language: str, seed: int = 1) -> list[Example]:
     for text in whole:
         labels.setdefault(text, set()).add(0)
     said = said_examples(FOLDER / language / "said.txt", spaced)
-    for text, label in [*said, *_joined(said, language, rng)]:
-        labels.setdefault(text, set()).add(label)
+    for text, label, _ in [*said, *_joined(said, language, rng)]:
+        if label == FINISHED or text not in labels:
+            labels.setdefault(text, set()).add(label)
     for label in (1, 2):
         for text in _draw(FOLDER / language / f"{LABELS[label]}.txt", slots, rng):
             labels.setdefault(grammar.without_cuts(text, spaced), set()).add(label)
@@ -89,8 +94,9 @@ def training_examples(language: str, seed: int = 1) -> list[Example]:
             if cut not in certain:
                 labels[cut] = {UNFINISHED}
     spared = {example.text for example in held_out_examples(language)}
+    counts = {text: importance for text, _, importance in said}
     return [
-        Example(text, min(found))
+        Example(text, min(found), counts.get(text, 1.0))
         for text, found in labels.items()
         if len(found) == 1 and text and text not in spared
     ]
@@ -119,12 +125,12 @@ def said_examples(path: Path, spaced: bool) -> list[Example]:
                 found[text] = UNFINISHED
             if word not in STOPS:
                 words.append(word)
-    return [Example(text, label) for text, label in found.items()]
+    return [Example(text, label, STOP_COUNTS if label == FINISHED else 1.0) for text, label in found.items()]
 
 
 def _joined(said: Sequence[Example], language: str, rng: random.Random) -> list[Example]:
     """Subordinate clauses without a main clause, which are unfinished, and with one, which are finished."""
-    clauses = [text for text, label in said if label == FINISHED and _is_statement(text, language)]
+    clauses = [text for text, label, _ in said if label == FINISHED and _is_statement(text, language)]
     between = " " if language == "en" else ""
     found = []
     for clause in clauses:

@@ -33,7 +33,7 @@ def train(seed: int = SEED) -> Weights:
             for copy in (words, _with_strange_words(words, rng)):
                 texts.append(hashed(names(copy)))
                 labels.append(example.label)
-                importance.append(shares[example.label] * (1 + SHORT / len(words)))
+                importance.append(example.importance * shares[example.label] * (1 + SHORT / len(words)))
     weights = fit.fit(texts, labels, np.array(importance, np.float32), seed)
     return calibrated(weights)
 
