@@ -24,6 +24,8 @@ STOPS = (".", "。")
 STOP_COUNTS = 4.0
 """How much a finished beginning of those counts; there are fewer of them than of unfinished ones."""
 SUBJECTS = ("SUBJ", "YOU", "IT", "IM", "IVE", "POSS", "ART", "NOUN", "NOBODY", "DEM")
+BEGUN = 5
+"""Words of the longest unfinished beginning that is put after a finished clause."""
 SUBORDINATE = {
     "en": [
         ("if", ["", "then"]), ("when", [""]), ("whenever", [""]), ("since", [""]), ("after", [""]),
@@ -131,20 +133,23 @@ def said_examples(path: Path, spaced: bool) -> list[Example]:
 def _joined(said: Sequence[Example], language: str, rng: random.Random) -> list[Example]:
     """Subordinate clauses without a main clause, which are unfinished, and with one, which are finished."""
     clauses = [text for text, label, _ in said if label == FINISHED and _is_statement(text, language)]
+    begun = [text for text, label, _ in said if label == UNFINISHED and len(tokens(text)) <= BEGUN]
     between = " " if language == "en" else ""
     found = []
     for clause in clauses:
         for opener, middles in rng.sample(SUBORDINATE[language], 4):
-            begun = opener + between + clause
-            found.append(Example(begun, UNFINISHED))
+            opened = opener + between + clause
+            found.append(Example(opened, UNFINISHED))
             middle = rng.choice(middles)
-            whole = begun + between * bool(middle) + middle + between + rng.choice(clauses)
+            whole = opened + between * bool(middle) + middle + between + rng.choice(clauses)
             found.append(Example(whole, FINISHED))
             if middle:
-                found.append(Example(begun + between + middle, UNFINISHED))
+                found.append(Example(opened + between + middle, UNFINISHED))
         later = rng.choice(LATER[language])
         found.append(Example(clause + between + later, UNFINISHED))
         found.append(Example(clause + between + later + between + rng.choice(clauses), FINISHED))
+        for join in (later, rng.choice(LATER[language]), "" if language == "zh" else "and"):
+            found.append(Example(clause + between * bool(join) + join + between + rng.choice(begun), UNFINISHED))
     return found
 
 
