@@ -35,9 +35,9 @@ SUBORDINATE = {
         ("not only that but because", [""]),
     ],
     "zh": [
-        ("如果", ["", "那", "就", "的话"]), ("要是", ["", "那", "的话"]), ("虽然", ["但是", "可是", "不过"]),
+        ("如果", ["", "那", "就", "的话"]), ("要是", ["", "那", "的话"]), ("虽然", ["但是", "可是", ""]),
         ("既然", ["那", ""]), ("因为", ["所以", ""]), ("自从", ["以后", ""]), ("每次", ["的时候", ""]),
-        ("只要", ["就", ""]), ("万一", ["", "那"]), ("不但", ["而且"]), ("尽管", ["但是", "可是"]),
+        ("只要", ["就", ""]), ("万一", ["", "那"]), ("不但", ["而且"]), ("尽管", ["但是", ""]),
         ("等", ["以后", "之后"]), ("当", ["的时候"]), ("就算", ["", "也"]), ("不是", ["而是", "是"]),
         ("除非", ["不然", "否则"]), ("由于", ["所以", ""]), ("昨天", ["的时候", "之后"]), ("听说", ["可是", ""]),
     ],
@@ -106,12 +106,16 @@ def training_examples(language: str, seed: int = 1) -> list[Example]:
 
 def held_out_examples(language: str, folder: Path = HELD_OUT) -> list[Example]:
     """The lines of LANGUAGE_LABEL.txt in a folder, which nothing was trained on."""
-    said = folder / f"{language}_said.txt"
     return [
         Example(line, index)
         for index, label in enumerate(LABELS)
         for line in grammar.read_lines(folder / f"{language}_{label}.txt")
-    ] + (said_examples(said, language == "en") if said.exists() else [])
+    ]
+
+
+def held_out_beginnings(language: str) -> list[Example]:
+    """Every beginning of sentences of fields that no sentence of said.txt is about."""
+    return said_examples(HELD_OUT / f"{language}_said.txt", spaced=language == "en")
 
 
 def said_examples(path: Path, spaced: bool) -> list[Example]:

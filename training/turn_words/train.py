@@ -43,7 +43,7 @@ def calibrated(weights: Weights) -> Weights:
     temperature = np.ones(len(data.LANGUAGES), np.float32)
     offset = np.zeros((len(data.LANGUAGES), len(LABELS)), np.float32)
     for index, language in enumerate(data.LANGUAGES):
-        examples = data.held_out_examples(language)
+        examples = data.held_out_examples(language) + data.held_out_beginnings(language)
         evidence = np.array([weights.evidence(example.text) for example in examples], np.float64)
         labels = np.array([example.label for example in examples])
         temperature[index], offset[index] = fit.calibration(evidence, labels)
