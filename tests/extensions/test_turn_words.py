@@ -48,7 +48,7 @@ def test_lines_that_nothing_was_trained_on(language: str) -> None:
 def test_sentences_of_unknown_fields_cut_at_every_word(language: str) -> None:
     examples = data.held_out_beginnings(language)
     found = check.recalls(examples)[:2]
-    assert all(count >= 40 and right / count >= 0.7 for right, count in found)
+    assert all(count >= 30 and right / count >= 0.7 for right, count in found)
     assert sum(right for right, _ in found) / len(examples) >= 0.8
 
 

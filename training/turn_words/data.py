@@ -21,7 +21,7 @@ UNFINISHED = LABELS.index("unfinished")
 FINISHED = LABELS.index("finished")
 STOPS = (".", "。")
 """In said.txt: where a speaker who stops may have finished."""
-STOP_COUNTS = 4.0
+STOP_COUNTS = 6.0
 """How much a finished beginning of those counts; there are fewer of them than of unfinished ones."""
 SUBJECTS = ("SUBJ", "YOU", "IT", "IM", "IVE", "POSS", "ART", "NOUN", "NOBODY", "DEM")
 BEGUN = 5
@@ -39,12 +39,24 @@ SUBORDINATE = {
         ("既然", ["那", ""]), ("因为", ["所以", ""]), ("自从", ["以后", ""]), ("每次", ["的时候", ""]),
         ("只要", ["就", ""]), ("万一", ["", "那"]), ("不但", ["而且"]), ("尽管", ["但是", ""]),
         ("等", ["以后", "之后"]), ("当", ["的时候"]), ("就算", ["", "也"]), ("不是", ["而是", "是"]),
-        ("除非", ["不然", "否则"]), ("由于", ["所以", ""]), ("昨天", ["的时候", "之后"]), ("听说", ["可是", ""]),
+        ("除非", ["不然", "否则"]), ("由于", ["所以", ""]),
+        ("昨天", ["的时候", "之后"]), ("听说", ["可是", ""]),
     ],
 }  # fmt: skip
 """What opens a clause that waits for another, and what may stand between the two."""
 LATER = {
-    "en": ["but", "because", "so", "although", "and", "and then", "which means", "except that", "until", "and now"],
+    "en": [
+        "but",
+        "because",
+        "so",
+        "although",
+        "and",
+        "and then",
+        "which means",
+        "except that",
+        "until",
+        "and now",
+    ],
     "zh": ["但是", "因为", "所以", "可是", "然后", "而且", "不过", "结果", "后来", "没想到", "可"],
 }
 """What joins a clause to a finished one."""
@@ -152,8 +164,11 @@ def _joined(said: Sequence[Example], language: str, rng: random.Random) -> list[
         later = rng.choice(LATER[language])
         found.append(Example(clause + between + later, UNFINISHED))
         found.append(Example(clause + between + later + between + rng.choice(clauses), FINISHED))
-        for join in (later, rng.choice(LATER[language]), "" if language == "zh" else "and"):
-            found.append(Example(clause + between * bool(join) + join + between + rng.choice(begun), UNFINISHED))
+        joins = (later, rng.choice(LATER[language]), "" if language == "zh" else "and")
+        found += [
+            Example(clause + between * bool(join) + join + between + rng.choice(begun), UNFINISHED)
+            for join in joins
+        ]
     return found
 
 
