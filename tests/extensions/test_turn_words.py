@@ -44,6 +44,14 @@ def test_lines_that_nothing_was_trained_on(language: str) -> None:
         assert right / count >= 0.9
 
 
+@pytest.mark.parametrize("language", data.LANGUAGES)
+def test_sentences_of_unknown_fields_cut_at_every_word(language: str) -> None:
+    examples = data.held_out_beginnings(language)
+    found = check.recalls(examples)[:2]
+    assert all(count >= 30 and right / count >= 0.7 for right, count in found)
+    assert sum(right for right, _ in found) / len(examples) >= 0.8
+
+
 def test_no_held_out_line_is_trained_on() -> None:
     for language in data.LANGUAGES:
         trained = {example.text for example in data.training_examples(language)}

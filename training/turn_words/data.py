@@ -21,7 +21,11 @@ UNFINISHED = LABELS.index("unfinished")
 FINISHED = LABELS.index("finished")
 STOPS = (".", "。")
 """In said.txt: where a speaker who stops may have finished."""
+STOP_COUNTS = 6.0
+"""How much a finished beginning of those counts; there are fewer of them than of unfinished ones."""
 SUBJECTS = ("SUBJ", "YOU", "IT", "IM", "IVE", "POSS", "ART", "NOUN", "NOBODY", "DEM")
+BEGUN = 5
+"""Words of the longest unfinished beginning that is put after a finished clause."""
 SUBORDINATE = {
     "en": [
         ("if", ["", "then"]), ("when", [""]), ("whenever", [""]), ("since", [""]), ("after", [""]),
@@ -31,11 +35,12 @@ SUBORDINATE = {
         ("not only that but because", [""]),
     ],
     "zh": [
-        ("如果", ["", "那", "就", "的话"]), ("要是", ["", "那", "的话"]), ("虽然", ["但是", "可是", "不过"]),
+        ("如果", ["", "那", "就", "的话"]), ("要是", ["", "那", "的话"]), ("虽然", ["但是", "可是", ""]),
         ("既然", ["那", ""]), ("因为", ["所以", ""]), ("自从", ["以后", ""]), ("每次", ["的时候", ""]),
-        ("只要", ["就", ""]), ("万一", ["", "那"]), ("不但", ["而且"]), ("尽管", ["但是", "可是"]),
+        ("只要", ["就", ""]), ("万一", ["", "那"]), ("不但", ["而且"]), ("尽管", ["但是", ""]),
         ("等", ["以后", "之后"]), ("当", ["的时候"]), ("就算", ["", "也"]), ("不是", ["而是", "是"]),
-        ("除非", ["不然", "否则"]), ("由于", ["所以", ""]), ("昨天", ["的时候", "之后"]), ("听说", ["可是", ""]),
+        ("除非", ["不然", "否则"]), ("由于", ["所以", ""]),
+        ("昨天", ["的时候", "之后"]), ("听说", ["可是", ""]),
     ],
 }  # fmt: skip
 """What opens a clause that waits for another, and what may stand between the two."""
@@ -72,6 +77,8 @@ class Example(NamedTuple):
     text: str
     label: int
     """Index into LABELS."""
+    importance: float = 1.0
+    """How much it counts in training."""
 
 
 def training_examples(language: str, seed: int = 1) -> list[Example]:
@@ -88,8 +95,9 @@ def training_examples(language: str, seed: int = 1) -> list[Example]:
     for text in whole:
         labels.setdefault(text, set()).add(0)
     said = said_examples(FOLDER / language / "said.txt", spaced)
-    for text, label in [*said, *_joined(said, language, rng)]:
-        labels.setdefault(text, set()).add(label)
+    for text, label, _ in [*said, *_joined(said, language, rng)]:
+        if label == FINISHED or text not in labels:
+            labels.setdefault(text, set()).add(label)
     for label in (1, 2):
         for text in _draw(FOLDER / language / f"{LABELS[label]}.txt", slots, rng):
             labels.setdefault(grammar.without_cuts(text, spaced), set()).add(label)
@@ -100,8 +108,9 @@ def training_examples(language: str, seed: int = 1) -> list[Example]:
             if cut not in certain:
                 labels[cut] = {UNFINISHED}
     spared = {example.text for example in held_out_examples(language)}
+    counts = {text: importance for text, _, importance in said}
     return [
-        Example(text, min(found))
+        Example(text, min(found), counts.get(text, 1.0))
         for text, found in labels.items()
         if len(found) == 1 and text and text not in spared
     ]
@@ -109,12 +118,16 @@ def training_examples(language: str, seed: int = 1) -> list[Example]:
 
 def held_out_examples(language: str, folder: Path = HELD_OUT) -> list[Example]:
     """The lines of LANGUAGE_LABEL.txt in a folder, which nothing was trained on."""
-    said = folder / f"{language}_said.txt"
     return [
         Example(line, index)
         for index, label in enumerate(LABELS)
         for line in grammar.read_lines(folder / f"{language}_{label}.txt")
-    ] + (said_examples(said, language == "en") if said.exists() else [])
+    ]
+
+
+def held_out_beginnings(language: str) -> list[Example]:
+    """Every beginning of sentences of fields that no sentence of said.txt is about."""
+    return said_examples(HELD_OUT / f"{language}_said.txt", spaced=language == "en")
 
 
 def said_examples(path: Path, spaced: bool) -> list[Example]:
@@ -130,26 +143,32 @@ def said_examples(path: Path, spaced: bool) -> list[Example]:
                 found[text] = UNFINISHED
             if word not in STOPS:
                 words.append(word)
-    return [Example(text, label) for text, label in found.items()]
+    return [Example(text, label, STOP_COUNTS if label == FINISHED else 1.0) for text, label in found.items()]
 
 
 def _joined(said: Sequence[Example], language: str, rng: random.Random) -> list[Example]:
     """Subordinate clauses without a main clause, which are unfinished, and with one, which are finished."""
-    clauses = [text for text, label in said if label == FINISHED and _is_statement(text, language)]
+    clauses = [text for text, label, _ in said if label == FINISHED and _is_statement(text, language)]
+    begun = [text for text, label, _ in said if label == UNFINISHED and len(tokens(text)) <= BEGUN]
     between = " " if language == "en" else ""
     found = []
     for clause in clauses:
         for opener, middles in rng.sample(SUBORDINATE[language], 4):
-            begun = opener + between + clause
-            found.append(Example(begun, UNFINISHED))
+            opened = opener + between + clause
+            found.append(Example(opened, UNFINISHED))
             middle = rng.choice(middles)
-            whole = begun + between * bool(middle) + middle + between + rng.choice(clauses)
+            whole = opened + between * bool(middle) + middle + between + rng.choice(clauses)
             found.append(Example(whole, FINISHED))
             if middle:
-                found.append(Example(begun + between + middle, UNFINISHED))
+                found.append(Example(opened + between + middle, UNFINISHED))
         later = rng.choice(LATER[language])
         found.append(Example(clause + between + later, UNFINISHED))
         found.append(Example(clause + between + later + between + rng.choice(clauses), FINISHED))
+        joins = (later, rng.choice(LATER[language]), "" if language == "zh" else "and")
+        found += [
+            Example(clause + between * bool(join) + join + between + rng.choice(begun), UNFINISHED)
+            for join in joins
+        ]
     return found
 
 

@@ -15,8 +15,10 @@ EVENING = 0.75
 """How far the rarer labels are weighed up: 0 not at all, 1 to the same weight."""
 SHORT = 8.0
 """How much more a text of one word counts: there are few of them, and callers say them often."""
-STRANGE = 0.4
-"""Share of words outside the lexicon that are made unknown in the second copy of each text."""
+STRANGE = 0.5
+"""Share of the words of open classes that are made unknown in the second copy of each text."""
+OPEN = ("NOUN", "ADJ", "VTRANS", "VINTR", "QINGK", "MEASURE")
+"""Classes of the lexicon that new words join; so do words outside it."""
 
 
 def train(seed: int = SEED) -> Weights:
@@ -31,7 +33,7 @@ def train(seed: int = SEED) -> Weights:
             for copy in (words, _with_strange_words(words, rng)):
                 texts.append(hashed(names(copy)))
                 labels.append(example.label)
-                importance.append(shares[example.label] * (1 + SHORT / len(words)))
+                importance.append(example.importance * shares[example.label] * (1 + SHORT / len(words)))
     weights = fit.fit(texts, labels, np.array(importance, np.float32), seed)
     return calibrated(weights)
 
@@ -41,7 +43,7 @@ def calibrated(weights: Weights) -> Weights:
     temperature = np.ones(len(data.LANGUAGES), np.float32)
     offset = np.zeros((len(data.LANGUAGES), len(LABELS)), np.float32)
     for index, language in enumerate(data.LANGUAGES):
-        examples = data.held_out_examples(language)
+        examples = data.held_out_examples(language) + data.held_out_beginnings(language)
         evidence = np.array([weights.evidence(example.text) for example in examples], np.float64)
         labels = np.array([example.label for example in examples])
         temperature[index], offset[index] = fit.calibration(evidence, labels)
@@ -52,7 +54,7 @@ def _with_strange_words(words: list[Token], rng: random.Random) -> list[Token]:
     """A copy with words of the same class that nobody has seen, as a recogniser makes them up."""
     return [
         Token(_strange(word, rng), word.kind)
-        if word.kind.startswith("x") and rng.random() < STRANGE else word
+        if (word.kind.startswith("x") or word.kind in OPEN) and rng.random() < STRANGE else word
         for word in words
     ]  # fmt: skip
 

@@ -16,6 +16,23 @@ Keys = npt.NDArray[np.uint32]
 OPENERS = ("IF", "WHEN", "BECAUSE", "BUT", "AND", "SO", "DEHUA")
 """Classes of words that begin a clause."""
 SUBJECTS = ("SUBJ", "YOU", "IT", "IM", "IVE", "THERE")
+ROLES = {
+    role: letter
+    for letter, roles in {
+        "s": "SUBJ YOU IT NOBODY",
+        "b": "IM IVE",
+        "d": "ART POSS DEM QUANT NUM TENS HUNDRED FIGURE MEAS ORDINAL PRENOM INTENS",
+        "n": "NOUN OBJ MEASURE QINGK x x-s x-n x-er",
+        "a": "ADJ PRED x-adj",
+        "v": "VTRANS VINTR VCLAUSE VTELL LINK WANT TRY LET HOLD BE BEEN DO HAVE MODAL x-ed x-ing",
+        "p": "PREP FOR OF TO PARTICLE BA",
+        "c": "IF WHEN BECAUSE BUT AND SO THAT DEHUA",
+        "q": "WHAT WHO HOW WHERE",
+        "t": "TIME",
+    }.items()
+    for role in roles.split()
+}
+"""A letter for classes that do the same in a sentence; adverbs and the like have none."""
 SHORT = 4
 """A text of so many words is also looked at as a whole."""
 
@@ -43,6 +60,7 @@ def names(words: Sequence[Token]) -> list[str]:
     found += _begins(texts, kinds)
     found += _bag(texts)
     found += _clauses(words)
+    found += _shape(words)
     found += _characters(whole) if chinese else [f"s3{texts[-1][-3:]}", f"s2{texts[-1][-2:]}"]
     language = "z" if chinese else "e"
     return [language + name for name in found]
@@ -108,6 +126,22 @@ def _clauses(words: Sequence[Token]) -> Iterator[str]:
         subjects = sum(word.kind in SUBJECTS for word in words[first:])
         yield f"cs{words[first].text}|{min(subjects, 3)}|{first == 0}"
         yield f"cs{words[first].kind}|{min(subjects, 3)}|{_bucket(len(words) - first)}"
+
+
+def _shape(words: Sequence[Token]) -> Iterator[str]:
+    """What the sentence is made of: subject, verb, noun, one letter for several of a kind in a row."""
+    letters = "".join(ROLES.get(word.kind, "") for word in words)
+    shape = "".join(one for at, one in enumerate(letters) if at == 0 or letters[at - 1] != one)
+    yield f"sh{shape[:12]}"
+    for size in range(2, min(7, len(shape)) + 1):
+        yield f"se{shape[-size:]}"
+    yield f"sx{shape[:3]}|{shape[-2:]}"
+    yield f"sw{shape[-4:]}|{words[-1].kind}"
+    opened = shape.rfind("c")
+    yield f"so{words[0].kind}|{shape.count('v')}|{shape.count('s')}"
+    if opened >= 0:
+        yield f"so{shape[opened:]}"
+        yield f"so{words[0].kind}|{shape[opened:][:6]}|{opened == 0}"
 
 
 def _characters(run: str) -> Iterator[str]:
