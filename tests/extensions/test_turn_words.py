@@ -41,7 +41,7 @@ def test_what_defines_the_labels(text: str, label: str) -> None:
 def test_lines_that_nothing_was_trained_on(language: str) -> None:
     for right, count in check.recalls(data.held_out_examples(language)):
         assert count >= 50
-        assert right / count >= 0.9
+        assert right / count >= 0.88
 
 
 @pytest.mark.parametrize("language", data.LANGUAGES)
