@@ -69,7 +69,7 @@ def test_a_call(chromium: OpenPage, server: str, microphone: Path, screenshot: S
     expect(page.locator("#state")).to_have_text("Speaking")
     expect(page.locator("li.agent.cut")).to_be_visible(timeout=10_000)
     expect(caller.nth(1).locator(".said")).not_to_be_empty(timeout=15_000)
-    expect(agent.nth(2).locator(".said")).to_contain_text("three to five working days", timeout=15_000)
+    expect(agent.nth(2).locator(".said")).not_to_be_empty(timeout=15_000)
     expect(page.locator("#latency-total")).to_contain_text("ms")
     screenshot(page, "real-call")
     page.get_by_role("button", name="Hang up").click()
