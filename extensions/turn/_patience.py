@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from extensions.turn._words import Finish, Label
 from voice_agent.dialogue import slots
+from voice_agent.dialogue.floor import Tokens, tokens_of
 
 Expected = Literal["free", "yes_no", "digits", "letters", "email"]
 TOO_EARLY = 1.25
@@ -15,7 +16,7 @@ IN_TIME = 0.97
 SLOWEST = 2.0
 """but never more than twice as long as at first."""
 SURE, MAYBE_MORE, DICTATING = 0.95, 0.6, 0.3
-"""Probabilities that the caller is done which follow from what was asked."""
+"""Probabilities that the caller is done which follow from what was asked, or is always asked."""
 BELIEVED = 0.4
 """Words of which the recogniser is less sure tell nothing."""
 UNKNOWN = 0.35
@@ -43,6 +44,8 @@ class Patience:
     least_s: float
     most_s: float
     hold_probability: float = 0.5
+    whole: frozenset[Tokens] = frozenset()
+    """What callers of this trade say, each the whole of what they want to say."""
     expected: Expected = "free"
     """What the agent has asked for last."""
     digits: int = 0
@@ -73,6 +76,8 @@ class Patience:
             known = self.finish(text, language).probabilities
         hold = known["wait"] >= self.hold_probability
         done = 1.0 if hold else _with_expectation(1 - known["unfinished"], text, self.expected, self.digits)
+        if tokens_of(text) in self.whole:
+            done = max(done, SURE)
         return Waiting(self.least_s * (self.most_s / self.least_s) ** (1 - done), done, hold)
 
 

@@ -7,6 +7,7 @@ speak, a sign of listening, or nothing. `_machine.py` has the rules; this carrie
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Annotated
 
@@ -17,8 +18,8 @@ from extensions.turn._overlap import OverlapJudge
 from extensions.turn._patience import Patience
 from extensions.turn._words import classify
 from voice_agent import metrics
-from voice_agent.dialogue.floor import common_phrases
-from voice_agent.dialogue.schema import Manners
+from voice_agent.dialogue.floor import Tokens, common_phrases, tokens_of
+from voice_agent.dialogue.schema import PLACEHOLDER, Manners
 from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.errors import GraphError, ModelError
 from voice_agent.extension import Emit, Extension
@@ -105,7 +106,12 @@ class SemanticTurn(Extension):
             chain.from_iterable(manners.always_interrupts.values()),
         )
         self._machine = machine.Machine(
-            Patience(classify, manners.finished_ms / 1000, manners.unfinished_ms / 1000),
+            Patience(
+                classify,
+                manners.finished_ms / 1000,
+                manners.unfinished_ms / 1000,
+                whole=_whole_sentences(self.vertical),
+            ),
             OverlapJudge(phrases, pause_s=self.pause_ms / 1000),
             machine.Limits(
                 transcript_s=self.transcript_timeout_ms / 1000,
@@ -188,6 +194,14 @@ class SemanticTurn(Extension):
         metrics.SPECULATION_SAVED.observe(max(0.0, self._now_s - since_s))
         self._machine.answering(turn)
         self.session.confirm(turn)
+
+
+@cache
+def _whole_sentences(vertical: str) -> frozenset[Tokens]:
+    """The examples of a vertical's intents, as far as no slot is open in them."""
+    intents = load_vertical(vertical).intents if vertical else []
+    examples = chain.from_iterable(chain.from_iterable(intent.examples.values()) for intent in intents)
+    return frozenset(tokens_of(example) for example in examples if not PLACEHOLDER.search(example))
 
 
 def _ended(end: machine.End, turn: int) -> TurnEnded:

@@ -49,6 +49,12 @@ def test_a_finished_question_ends_the_turn_soon(text: str) -> None:
     assert session.interrupts == []
 
 
+def test_what_a_vertical_knows_as_a_whole_sentence_is_one() -> None:
+    messages = [*said("how can i pay"), at(2.4)]
+    out = run(collect(SemanticTurn(vertical="customer_service"), *messages, session=FakeSession()))
+    assert [e.text for e in out.of(TurnEnded)] == ["how can i pay"]
+
+
 @pytest.mark.parametrize("text", ["i would like to return the", "我想问一下那个"])
 def test_an_unfinished_one_does_not(text: str) -> None:
     session = FakeSession()
