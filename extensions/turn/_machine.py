@@ -7,8 +7,8 @@ carries the actions out.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
 
+from extensions.turn._actions import Action, Confirm, End, GiveUp, Play, Speak, TakeFloor
 from extensions.turn._overlap import UNSURE, Overlap, OverlapJudge
 from extensions.turn._patience import Patience, Waiting
 from extensions.turn._said import Said
@@ -36,57 +36,6 @@ class State(Enum):
 
 
 OVERLAPS = (State.DUCKED, State.PAUSED)
-
-
-@dataclass(frozen=True)
-class TakeFloor:
-    """The caller has the floor from this audio time on. With `cut`, a reply is under way and ends here."""
-
-    time_s: float
-    cut: bool
-
-
-@dataclass(frozen=True)
-class Play:
-    """How the agent's voice is played from now on."""
-
-    mode: Literal["full", "ducked", "paused"]
-
-
-@dataclass(frozen=True)
-class End:
-    """What the caller has said, for a turn that is over, or with `tentative` one that may be."""
-
-    text: str
-    language: str = ""
-    confidence: float = 1.0
-    ended_s: float = 0.0
-    hold: bool = False
-    tentative: bool = False
-
-    def says(self, other: "End") -> bool:
-        """Whether the answer to one is an answer to the other."""
-        return self.text == other.text and (self.confidence < UNSURE) == (other.confidence < UNSURE)
-
-
-@dataclass(frozen=True)
-class Confirm:
-    """The tentative turn is over."""
-
-
-@dataclass(frozen=True)
-class GiveUp:
-    """The tentative turn was none: what is being made of it, or played meanwhile, is cut."""
-
-
-@dataclass(frozen=True)
-class Speak:
-    """The agent shall say something though it has not been spoken to."""
-
-    why: Literal["idle", "hold"]
-
-
-Action = TakeFloor | Play | End | Confirm | GiveUp | Speak
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from extensions.turn import _machine as machine
+from extensions.turn import _actions as actions
+from extensions.turn._machine import Limits, Machine
 from extensions.turn._overlap import OverlapJudge
 from extensions.turn._patience import Patience
 from extensions.turn._words import classify
@@ -105,7 +106,7 @@ class SemanticTurn(Extension):
             chain.from_iterable(manners.never_interrupts.values()),
             chain.from_iterable(manners.always_interrupts.values()),
         )
-        self._machine = machine.Machine(
+        self._machine = Machine(
             Patience(
                 classify,
                 manners.finished_ms / 1000,
@@ -113,13 +114,13 @@ class SemanticTurn(Extension):
                 whole=_whole_sentences(self.vertical),
             ),
             OverlapJudge(phrases, pause_s=self.pause_ms / 1000),
-            machine.Limits(
+            Limits(
                 transcript_s=self.transcript_timeout_ms / 1000,
                 ignored_s=self.ignored_ms / 1000,
                 monologue_s=manners.monologue_s,
                 idle_s=manners.idle_s,
                 remind_s=manners.remind_s,
-                guess=machine.Limits.guess if self.speculate else NEVER,
+                guess=Limits.guess if self.speculate else NEVER,
             ),
         )
         self._tentative: tuple[int, float] | None = None
@@ -139,7 +140,7 @@ class SemanticTurn(Extension):
         if self._machine.on_hold != on_hold:
             await emit("hold", Hold(on=self._machine.on_hold))
 
-    def _react(self, message: Message) -> Iterator[machine.Action]:
+    def _react(self, message: Message) -> Iterator[actions.Action]:
         rules = self._machine
         match message:
             case AudioFrame():
@@ -158,28 +159,28 @@ class SemanticTurn(Extension):
                 return rules.typed(message.text)
         return iter(())
 
-    async def _do(self, action: machine.Action, emit: Emit) -> None:
+    async def _do(self, action: actions.Action, emit: Emit) -> None:
         match action:
-            case machine.TakeFloor():
+            case actions.TakeFloor():
                 if action.cut:
                     self.session.interrupt()
                 await emit("turn_started", TurnStarted(action.time_s))
-            case machine.Play():
+            case actions.Play():
                 await emit("playback", Playback(action.mode))
-            case machine.End(tentative=True):
+            case actions.End(tentative=True):
                 turn = self.session.begin_turn(tentative=True)
                 self._tentative = turn, self._now_s
                 await emit("turn_ended", _ended(action, turn))
-            case machine.End():
+            case actions.End():
                 metrics.SPECULATIONS.labels("none").inc()
                 await emit("turn_ended", _ended(action, self._begin()))
-            case machine.Confirm():
+            case actions.Confirm():
                 self._confirm()
-            case machine.GiveUp():
+            case actions.GiveUp():
                 self._tentative = None
                 metrics.SPECULATIONS.labels("given_up").inc()
                 self.session.interrupt()
-            case machine.Speak():
+            case actions.Speak():
                 await emit("nudge", Nudge(action.why, turn=self._begin()))
 
     def _begin(self) -> int:
@@ -204,5 +205,5 @@ def _whole_sentences(vertical: str) -> frozenset[Tokens]:
     return frozenset(tokens_of(example) for example in examples if not PLACEHOLDER.search(example))
 
 
-def _ended(end: machine.End, turn: int) -> TurnEnded:
+def _ended(end: actions.End, turn: int) -> TurnEnded:
     return TurnEnded(end.text, end.language, end.confidence, end.ended_s, end.hold, turn=turn)

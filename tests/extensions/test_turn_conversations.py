@@ -11,18 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from extensions.turn._machine import (
-    Action,
-    Confirm,
-    End,
-    GiveUp,
-    Limits,
-    Machine,
-    Play,
-    Speak,
-    State,
-    TakeFloor,
-)  # fmt: skip
+from extensions.turn._actions import Action, Confirm, End, GiveUp, Play, Speak, TakeFloor
+from extensions.turn._machine import Limits, Machine, State
 from extensions.turn._overlap import OverlapJudge
 from extensions.turn._patience import Patience
 from extensions.turn._words import Finish
