@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from extensions.turn._overlap import UNSURE
+from voice_agent.message import PlaybackMode
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class TakeFloor:
 class Play:
     """How the agent's voice is played from now on."""
 
-    mode: Literal["full", "ducked", "paused"]
+    mode: PlaybackMode
 
 
 @dataclass(frozen=True)

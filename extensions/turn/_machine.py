@@ -255,7 +255,6 @@ class Machine:
             Overlap(
                 voiced_s=said.voiced_until(self._now_s),
                 unknown_s=said.unknown_until(self._now_s),
-                ended=not said.speaking,
                 words=said.words,
                 final=said.is_complete,
                 confidence=said.confidence,
@@ -263,7 +262,7 @@ class Machine:
                 silent=said.silent_since_s is not None,
                 known=said.is_up_to_date,
                 below_db=self._below_db(said),
-                asked=self._agent_text.rstrip().endswith(("?", "？")),
+                asked=self._asked,
             )
         )
         if verdict == "yield":
@@ -282,6 +281,11 @@ class Machine:
         elif verdict == "go_on" and self.state == State.PAUSED and self._begun:
             self.state = State.DUCKED
             yield Play("ducked")
+
+    @property
+    def _asked(self) -> bool:
+        """What has been heard of the agent's reply ends with a question."""
+        return self._agent_text.rstrip().endswith(("?", "？"))
 
     def _below_db(self, said: Said) -> float:
         level_db = said.level_db
@@ -345,7 +349,7 @@ class Machine:
             far = self._below_db(said) >= self.overlap.far_db
             return far or waiting.hold or kind in ("", "backchannel") or said.confidence < UNSURE
         if self._over_reply and kind == "backchannel":
-            return not self._agent_text.rstrip().endswith(("?", "？"))
+            return not self._asked
         return not said.words and said.voiced_s < self.limits.ignored_s
 
     def _as_end(self, said: Said, hold: bool = False, tentative: bool = False) -> End:

@@ -26,7 +26,6 @@ class Overlap:
     """How long it has lasted, or lasted."""
     unknown_s: float
     """How much of its end no word is known of yet."""
-    ended: bool
     words: str
     final: bool
     """The recogniser has no more to say."""

@@ -2,20 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from extensions.turn._words import Finish, Label
 from voice_agent.dialogue import slots
 from voice_agent.dialogue.floor import Tokens, tokens_of
+from voice_agent.message import Answer
 
-Expected = Literal["free", "yes_no", "digits", "letters", "email"]
 TOO_EARLY = 1.25
 """Each time the caller went on after the agent thought he had ended, it waits so much longer,"""
 IN_TIME = 0.97
 """and each time it was right, so much less,"""
 SLOWEST = 2.0
 """but never more than twice as long as at first."""
-SURE, MAYBE_MORE, DICTATING = 0.95, 0.6, 0.3
+SURE, MAYBE_MORE = 0.95, 0.6
 """Probabilities that the caller is done which follow from what was asked, or is always asked."""
 BELIEVED = 0.4
 """Words of which the recogniser is less sure tell nothing."""
@@ -46,17 +46,15 @@ class Patience:
     hold_probability: float = 0.5
     whole: frozenset[Tokens] = frozenset()
     """What callers of this trade say, each the whole of what they want to say."""
-    expected: Expected = "free"
+    expected: Answer = "free"
     """What the agent has asked for last."""
-    digits: int = 0
-    """How many digits it asked for; 0 where any number will do."""
     pace: float = 1.0
     """How much more time than others this caller takes, 1..2."""
-    _judged: tuple[tuple[str, str, float, Expected, int], Waiting] | None = field(default=None, repr=False)
+    _judged: tuple[tuple[str, str, float, Answer], Waiting] | None = field(default=None, repr=False)
 
     def wait(self, text: str, language: str, confidence: float = 1.0) -> Waiting:
         """After this text, of which the recogniser is so sure."""
-        key = (text, language, confidence, self.expected, self.digits)
+        key = (text, language, confidence, self.expected)
         if self._judged is None or self._judged[0] != key:
             self._judged = key, self._judge(text, language, confidence)
         seconds, finished, hold = self._judged[1]
@@ -75,20 +73,14 @@ class Patience:
         if text and confidence >= BELIEVED:
             known = self.finish(text, language).probabilities
         hold = known["wait"] >= self.hold_probability
-        done = 1.0 if hold else _with_expectation(1 - known["unfinished"], text, self.expected, self.digits)
+        done = 1.0 if hold else _with_expectation(1 - known["unfinished"], text, self.expected)
         if tokens_of(text) in self.whole:
             done = max(done, SURE)
         return Waiting(self.least_s * (self.most_s / self.least_s) ** (1 - done), done, hold)
 
 
-def _with_expectation(done: float, text: str, expected: Expected, digits: int) -> float:
-    """A short answer to a yes-or-no question is whole. Who dictates pauses between groups: only a number of
-    the right length is surely an end."""
+def _with_expectation(done: float, text: str, expected: Answer) -> float:
+    """A short answer to a yes-or-no question is whole. Who dictates pauses between groups."""
     if expected == "yes_no" and slots.yes_no(text) is not None:
         return max(done, SURE)
-    if expected in ("digits", "letters", "email"):
-        said = max(map(len, slots.digit_runs(text)), default=0)
-        if expected == "digits" and digits and said:
-            return max(done, SURE) if said >= digits else min(done, DICTATING)
-        return min(done, MAYBE_MORE)
-    return done
+    return min(done, MAYBE_MORE) if expected in ("digits", "letters", "email") else done

@@ -14,10 +14,10 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from extensions.turn import _actions as actions
+from extensions.turn import _words
 from extensions.turn._machine import Limits, Machine
 from extensions.turn._overlap import OverlapJudge
 from extensions.turn._patience import Patience
-from extensions.turn._words import classify
 from voice_agent import metrics
 from voice_agent.dialogue.floor import Tokens, common_phrases, tokens_of
 from voice_agent.dialogue.schema import PLACEHOLDER, Manners
@@ -79,16 +79,17 @@ class SemanticTurn(Extension):
     }  # fmt: skip
 
     def prepare(self) -> None:
-        classify("", "")
+        _words.prepare()
         common_phrases()
         try:
             self._manners()
+            _whole_sentences(self.vertical)
         except GraphError as error:
             raise ModelError(str(error)) from error
 
     def judge_line(self, text: str, language: str) -> Mapping[str, object]:
         """How the words of a line look: `label` (finished, unfinished, wait) and its `probability`."""
-        return classify(text, language).as_json()
+        return _words.classify(text, language).as_json()
 
     def _manners(self) -> Manners:
         """The vertical's, with what is set here. Raises GraphError."""
@@ -108,7 +109,7 @@ class SemanticTurn(Extension):
         )
         self._machine = Machine(
             Patience(
-                classify,
+                _words.classify,
                 manners.finished_ms / 1000,
                 manners.unfinished_ms / 1000,
                 whole=_whole_sentences(self.vertical),
