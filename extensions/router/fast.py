@@ -44,8 +44,6 @@ class Line:
 
     user: str = ""
     agent: str = ""
-    begun: bool = False
-    """Something of the reply was heard."""
     sent_to: str = ""
     """The port by which it was last asked."""
     failed: bool = False
@@ -152,16 +150,13 @@ class FastRouter(Extension):
             await self._call_back(self._phrases.callback_offer, turn, reason, emit)
 
     async def _failed(self, message: Failed, turn: int, emit: Emit) -> None:
-        """Apologise, once for a turn; with a callback if the caller has heard nothing yet.
-
-        Text that a node has emitted counts as heard: it is on its way.
-        """
+        """Apologise, once for a turn; with a callback if the node has given nothing of an answer yet."""
         line = self._line(turn)
         if line.failed:
             return
         line.failed = True
         reason = f"{message.node} failed: {message.reason}"
-        begun = line.begun or message.node in self.session.timings(turn)
+        begun = message.node in self.session.timings(turn)
         if begun or line.sent_to != "large":  # the callback is the work of "fast": of no use if that failed
             await self._say("\n" + self._phrases.apology, reason, emit)
         else:
@@ -208,7 +203,6 @@ class FastRouter(Extension):
 
     def _heard(self, message: Heard) -> None:
         line = self._line(message.reply)
-        line.begun = line.begun or bool(message.text)
         if message.final:
             cut = message.interrupted and message.text
             line.agent = message.text + (MARK_OF_INTERRUPTION if cut else "")

@@ -11,7 +11,19 @@ from extensions.llm.fast import FastLlm
 from extensions.router.fast import FastRouter
 from voice_agent.errors import TurnError
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import CallStarted, Heard, Message, Nudge, Prompt, Route, Text, TurnEnded, Utterance
+from voice_agent.message import (
+    CallStarted,
+    Declined,
+    Failed,
+    Heard,
+    Message,
+    Nudge,
+    Prompt,
+    Route,
+    Text,
+    TurnEnded,
+    Utterance,
+)
 from voice_agent.session import Session
 from voice_agent.testing import Wiring, collect, run
 
@@ -333,6 +345,18 @@ def test_the_large_model_fails_before_a_word() -> None:
 def test_the_large_model_fails_midway() -> None:
     caller = call("what is the capital of france", large=LargeLlm(fails_midway=True))
     assert caller.replies[1] == "Paris, \nI'm sorry, something went wrong on my side."
+
+
+def test_the_large_model_fails_after_a_filler_was_heard() -> None:
+    messages: list[Message] = [
+        TurnEnded("what is the capital of france", turn=2),
+        Declined(Prompt("what is the capital of france", turn=2), "not sure", turn=2),
+        Heard(2, "Let me look at that."),
+        Failed("large", "no token within 8 s", turn=2),
+    ]
+    emitted = run(collect(FastRouter(), *messages))
+    assert [prompt.flow for prompt in emitted.of(Prompt)] == ["", "", "callback"]
+    assert emitted.of(Text)[0].text.startswith("I'm sorry")
 
 
 def test_the_database_fails(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ class Phrases(Part):
     nothing_to_repeat: NonEmpty
     give_up: NonEmpty
     """The flow "callback" itself could not be finished."""
+    filler: list[NonEmpty] = []
+    """While a large model takes its time: a whole sentence that promises nothing; none for silence."""
 
 
 class Manners(Part):
@@ -60,6 +62,8 @@ class Manners(Part):
     """After so much silence of both the agent asks whether the caller is there; 0 for never."""
     remind_s: Annotated[float, Field(ge=0)] = 30.0
     """On hold, the agent says so often that it is still there; 0 for never."""
+    filler_ms: Annotated[int, Field(ge=0, le=30_000)] = 900
+    """When a large model has given nothing for so long after the caller's turn, a phrase `filler` is said."""
     never_interrupts: dict[str, list[NonEmpty]] = {}
     """Language to phrases that are signs of listening here, besides the usual ones."""
     always_interrupts: dict[str, list[NonEmpty]] = {}
