@@ -158,6 +158,8 @@ class TurnEnded(Message):
     """Audio time just after the last voiced sample."""
     hold: bool = False
     """The caller asks the agent to wait: it is acknowledged at most."""
+    cut_short: bool = False
+    """The caller had more to say, but has spoken for longer than the agent lets him."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,8 @@ class FastRouter(Extension):
         if message.hold:
             await self._say(self._phrases.wait, "asked to wait", emit)
         elif understood:
+            if message.cut_short and self._phrases.too_long:
+                await self._say_first(self._phrases.too_long, emit)
             await self._ask("fast", text, message.turn, "first choice", emit)
         else:
             await self._not_understood(message, emit)
@@ -169,6 +171,12 @@ class FastRouter(Extension):
         for piece in protected.texts(text, self._language):
             await emit("text", piece)
 
+    async def _say_first(self, phrase: str, emit: Emit) -> None:
+        """Something before the answer that another node gives."""
+        pause = " " if join(phrase, "x") != f"{phrase}x" else ""
+        for piece in protected.texts(phrase + pause, self._language, final=False):
+            await emit("text", piece)
+
     async def _ask(self, port: str, text: str, turn: int, reason: str, emit: Emit, flow: str = "") -> None:
         self._line(turn).sent_to = port
         await emit("route", Route(port, reason))
@@ -176,9 +184,7 @@ class FastRouter(Extension):
 
     async def _call_back(self, phrase: str, turn: int, reason: str, emit: Emit) -> None:
         """Say why, and let the small model take the caller's number."""
-        pause = " " if join(phrase, "x") != f"{phrase}x" else ""
-        for piece in protected.texts(phrase + pause, self._language, final=False):
-            await emit("text", piece)
+        await self._say_first(phrase, emit)
         await self._ask("fast", self._line(turn).user, turn, reason, emit, flow=CALLBACK)
 
     # --- what is known ---

@@ -299,20 +299,20 @@ class Machine:
     # --- the end of a turn ---
 
     def _waiting(self, said: Said) -> Waiting:
-        waiting = self.patience.wait(join(self.unheard, said.words), said.language, said.confidence)
-        monologue = self.limits.monologue_s and self._now_s - said.began_s > self.limits.monologue_s
-        return waiting._replace(seconds=self.patience.least_s) if monologue else waiting
+        too_long = 0 < self.limits.monologue_s < self._now_s - said.began_s
+        text = join(self.unheard, said.words)
+        return self.patience.wait(text, said.language, said.confidence, too_long)
 
     def _speculate(self) -> Iterator[Action]:
         """Prepare an answer to what has been understood, if it may be all and no answer is under way."""
         said = self.said
         if said is None or self.on_hold or self._over_reply or not (said.is_up_to_date and said.settled):
             return
-        guess = self._as_end(said, tentative=True)
+        waiting = self._waiting(said)
+        guess = self._as_end(said, waiting, tentative=True)
         if self._guess is not None and self._guess.says(guess):
             return
         yield from self._give_up()
-        waiting = self._waiting(said)
         if guess.text and waiting.finished >= self.limits.guess and not waiting.hold:
             self._guess = guess
             yield guess
@@ -340,7 +340,7 @@ class Machine:
             if not self.on_hold or waiting.hold:
                 self._quiet_since_s = self._now_s
             return
-        yield from self._end(self._as_end(said, hold=waiting.hold))
+        yield from self._end(self._as_end(said, waiting))
 
     def _is_nothing(self, said: Said, waiting: Waiting) -> bool:
         """Whether it is no turn: a cough; on hold, whatever is no return; a late sign of listening."""
@@ -352,14 +352,15 @@ class Machine:
             return not self._asked
         return not said.words and said.voiced_s < self.limits.ignored_s
 
-    def _as_end(self, said: Said, hold: bool = False, tentative: bool = False) -> End:
+    def _as_end(self, said: Said, waiting: Waiting, tentative: bool = False) -> End:
         text = join(self.unheard, said.words)
         return End(
             text,
             language=said.language,
             confidence=said.confidence if text else 0.0,
             ended_s=(said.paused_s if said.speaking else said.ended_s) or 0.0,
-            hold=hold,
+            hold=waiting.hold,
+            cut_short=waiting.cut_short,
             tentative=tentative,
         )
 

@@ -207,4 +207,6 @@ def _whole_sentences(vertical: str) -> frozenset[Tokens]:
 
 
 def _ended(end: actions.End, turn: int) -> TurnEnded:
-    return TurnEnded(end.text, end.language, end.confidence, end.ended_s, end.hold, turn=turn)
+    return TurnEnded(
+        end.text, end.language, end.confidence, end.ended_s, end.hold, end.cut_short, turn=turn
+    )  # fmt: skip

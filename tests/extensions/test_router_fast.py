@@ -44,6 +44,8 @@ class Say:
     """Characters of the answer until the caller speaks again; None for all of it."""
     hold: bool = False
     """It asks the agent to wait."""
+    cut_short: bool = False
+    """It had more to say."""
     given_up: bool = False
     """The caller had not ended: the turn stays tentative, and is given up."""
 
@@ -76,7 +78,9 @@ class Caller(Extension):
                 await self._listen(turn, None, emit)
                 continue
             turn = self.session.begin_turn(tentative=line.given_up)
-            ended = TurnEnded(line.text, line.language, line.confidence, hold=line.hold, turn=turn)
+            ended = TurnEnded(
+                line.text, line.language, line.confidence, hold=line.hold, cut_short=line.cut_short, turn=turn
+            )
             await emit("turn_ended", ended)
             if line.given_up:
                 await self._give_up()
@@ -438,6 +442,24 @@ def test_history_is_bounded() -> None:
 def test_greeting_can_be_replaced() -> None:
     emitted = run(collect(FastRouter(greeting="Hi!"), CallStarted(turn=1)))
     assert emitted.of(Text) == [Text("Hi!", final=True, turn=1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("how long does delivery take and", "Thank you, let me stop you there for a moment. Standard"),
+        ("配送要多久然后", "好的，我先打断您一下。标准"),
+    ],
+)
+def test_who_is_cut_short_is_told_so_before_the_answer(text: str, phrase: str) -> None:
+    caller = call(Say(text, cut_short=True), text)
+    assert caller.replies[1].startswith(phrase)
+    assert not caller.replies[2].startswith(phrase[:5])
+
+
+def test_who_was_not_understood_is_not_stopped_politely() -> None:
+    caller = call(Say("mumble", confidence=0.1, cut_short=True))
+    assert caller.replies[1] == "Sorry, I didn't catch that."
 
 
 def test_a_notice_in_the_greeting_is_protected() -> None:

@@ -47,6 +47,8 @@ class Phrases(Part):
     """The flow "callback" itself could not be finished."""
     filler: list[NonEmpty] = []
     """While a large model takes its time: a whole sentence that promises nothing; none for silence."""
+    too_long: str = ""
+    """Before the answer to a caller who had more to say after `monologue_s`; "" answers at once."""
 
 
 class Manners(Part):
