@@ -58,4 +58,12 @@ class Speak:
     why: Literal["idle", "hold"]
 
 
-Action = TakeFloor | Play | End | Confirm | GiveUp | Speak
+@dataclass(frozen=True)
+class Backchannel:
+    """The agent shall let the caller know that it listens, and no more."""
+
+    language: str
+    """Of what the caller says; "" where that is not known."""
+
+
+Action = TakeFloor | Play | End | Confirm | GiveUp | Speak | Backchannel

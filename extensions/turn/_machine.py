@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from extensions.turn._actions import Action, Confirm, End, GiveUp, Play, Speak, TakeFloor
+from extensions.turn._backchannel import Backchannels
 from extensions.turn._overlap import UNSURE, Overlap, OverlapJudge
 from extensions.turn._patience import Patience, Waiting
 from extensions.turn._said import Said
@@ -65,6 +66,7 @@ class Machine:
     patience: Patience
     overlap: OverlapJudge
     limits: Limits = Limits()
+    backchannels: Backchannels = field(default_factory=Backchannels)
     state: State = State.LISTENING
     on_hold: bool = False
     said: Said | None = None
@@ -332,6 +334,8 @@ class Machine:
             return
         waiting = self._waiting(said)
         if silence_s < waiting.seconds:
+            if not self.on_hold:
+                yield from self.backchannels.in_pause(said, waiting, self._now_s)
             return
         if self._is_nothing(said, waiting):
             yield from self._give_up()
