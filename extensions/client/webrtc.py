@@ -166,6 +166,9 @@ class WebRtcClient(Extension):
                 self._playout.push(message)
                 if message.final:
                     self._send(self._conversation.replies.generated(turn))
+            case Speech():
+                self._peer.wake()
+                self._playout.aside(message.samples)
             case Playback() if message.mode != self._playout.mode:
                 self._playout.set_mode(message.mode)
                 self._send(self._conversation.playback(message.mode))

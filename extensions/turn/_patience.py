@@ -19,6 +19,8 @@ SURE, MAYBE_MORE = 0.95, 0.6
 """Probabilities that the caller is done which follow from what was asked, or is always asked."""
 BELIEVED = 0.4
 """Words of which the recogniser is less sure tell nothing."""
+MORE_TO_SAY = 0.4
+"""Who is less probably done than this has something left to say."""
 UNKNOWN = 0.35
 """Probability that the caller is done where the words tell nothing."""
 NOTHING_UNDERSTOOD: Mapping[Label, float] = {"finished": UNKNOWN, "unfinished": 1 - UNKNOWN, "wait": 0.0}
@@ -32,6 +34,8 @@ class Waiting(NamedTuple):
     """Probability that the caller is done."""
     hold: bool
     """He asks the agent to wait."""
+    cut_short: bool = False
+    """He has spoken past the limit, and is probably not done."""
 
 
 @dataclass
@@ -52,12 +56,14 @@ class Patience:
     """How much more time than others this caller takes, 1..2."""
     _judged: tuple[tuple[str, str, float, Answer], Waiting] | None = field(default=None, repr=False)
 
-    def wait(self, text: str, language: str, confidence: float = 1.0) -> Waiting:
-        """After this text, of which the recogniser is so sure."""
+    def wait(self, text: str, language: str, confidence: float = 1.0, too_long: bool = False) -> Waiting:
+        """After this text, of which the recogniser is so sure. Who speaks `too_long` is not waited for."""
         key = (text, language, confidence, self.expected)
         if self._judged is None or self._judged[0] != key:
             self._judged = key, self._judge(text, language, confidence)
-        seconds, finished, hold = self._judged[1]
+        seconds, finished, hold, _ = self._judged[1]
+        if too_long:
+            return Waiting(self.least_s, finished, hold, cut_short=finished < MORE_TO_SAY)
         return Waiting(min(self.most_s, seconds * self.pace), finished, hold)
 
     def went_on(self) -> None:
