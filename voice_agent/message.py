@@ -209,6 +209,10 @@ class Expecting(Message):
     as callers do not always answer what they were asked."""
 
     answer: Answer
+    min_length: int = 0
+    """At least so many digits or letters are still to come,"""
+    max_length: int = 0
+    """and at most so many; 0 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

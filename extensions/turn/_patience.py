@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from extensions.turn._words import Finish, Label
-from voice_agent.dialogue import slots
+from voice_agent.dialogue import slots, values
 from voice_agent.dialogue.floor import Tokens, tokens_of
-from voice_agent.message import Answer
+from voice_agent.message import Expecting
 
 TOO_EARLY = 1.25
 """Each time the caller went on after the agent thought he had ended, it waits so much longer,"""
@@ -15,7 +15,7 @@ IN_TIME = 0.97
 """and each time it was right, so much less,"""
 SLOWEST = 2.0
 """but never more than twice as long as at first."""
-SURE, MAYBE_MORE = 0.95, 0.6
+SURE, MAYBE_MORE, SURELY_MORE = 0.95, 0.6, 0.0
 """Probabilities that the caller is done which follow from what was asked, or is always asked."""
 BELIEVED = 0.4
 """Words of which the recogniser is less sure tell nothing."""
@@ -23,6 +23,7 @@ MORE_TO_SAY = 0.4
 """Who is less probably done than this has something left to say."""
 UNKNOWN = 0.35
 """Probability that the caller is done where the words tell nothing."""
+ANYTHING = Expecting("free")
 NOTHING_UNDERSTOOD: Mapping[Label, float] = {"finished": UNKNOWN, "unfinished": 1 - UNKNOWN, "wait": 0.0}
 
 
@@ -50,11 +51,11 @@ class Patience:
     hold_probability: float = 0.5
     whole: frozenset[Tokens] = frozenset()
     """What callers of this trade say, each the whole of what they want to say."""
-    expected: Answer = "free"
+    expected: Expecting = ANYTHING
     """What the agent has asked for last."""
     pace: float = 1.0
     """How much more time than others this caller takes, 1..2."""
-    _judged: tuple[tuple[str, str, float, Answer], Waiting] | None = field(default=None, repr=False)
+    _judged: tuple[tuple[str, str, float, Expecting], Waiting] | None = field(default=None, repr=False)
 
     def wait(self, text: str, language: str, confidence: float = 1.0, too_long: bool = False) -> Waiting:
         """After this text, of which the recogniser is so sure. Who speaks `too_long` is not waited for."""
@@ -85,8 +86,15 @@ class Patience:
         return Waiting(self.least_s * (self.most_s / self.least_s) ** (1 - done), done, hold)
 
 
-def _with_expectation(done: float, text: str, expected: Answer) -> float:
-    """A short answer to a yes-or-no question is whole. Who dictates pauses between groups."""
-    if expected == "yes_no" and slots.yes_no(text) is not None:
+def _with_expectation(done: float, text: str, expected: Expecting) -> float:
+    """A short answer to a yes-or-no question is whole, and so is a number with all its digits; one with fewer
+    is not. Who dictates pauses between groups.
+    """
+    if expected.answer == "yes_no":
+        return done if slots.yes_no(text) is None else max(done, SURE)
+    if expected.answer not in ("digits", "letters", "email"):
+        return done
+    said = values.at_end(expected.answer, text)
+    if said and said == expected.max_length:
         return max(done, SURE)
-    return min(done, MAYBE_MORE) if expected in ("digits", "letters", "email") else done
+    return min(done, SURELY_MORE if 0 < said < expected.min_length else MAYBE_MORE)

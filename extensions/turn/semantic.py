@@ -139,7 +139,7 @@ class SemanticTurn(Extension):
     async def handle(self, message: Message, emit: Emit) -> None:
         if isinstance(message, Expecting):
             await self.session.confirmed(message.turn)
-            self._machine.patience.expected = message.answer
+            self._machine.patience.expected = message
             return
         if isinstance(message, AudioFrame):
             self._now_s = message.time_s
