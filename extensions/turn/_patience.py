@@ -32,6 +32,8 @@ class Waiting(NamedTuple):
     """Probability that the caller is done."""
     hold: bool
     """He asks the agent to wait."""
+    aside: float = 0.0
+    """Probability that he speaks to somebody else."""
 
 
 @dataclass
@@ -57,8 +59,8 @@ class Patience:
         key = (text, language, confidence, self.expected)
         if self._judged is None or self._judged[0] != key:
             self._judged = key, self._judge(text, language, confidence)
-        seconds, finished, hold = self._judged[1]
-        return Waiting(min(self.most_s, seconds * self.pace), finished, hold)
+        waiting = self._judged[1]
+        return waiting._replace(seconds=min(self.most_s, waiting.seconds * self.pace))
 
     def went_on(self) -> None:
         """The caller had not ended when the agent thought so."""
@@ -69,14 +71,15 @@ class Patience:
         self.pace = max(1.0, self.pace * IN_TIME)
 
     def _judge(self, text: str, language: str, confidence: float) -> Waiting:
-        known: Mapping[Label, float] = NOTHING_UNDERSTOOD
+        known, aside = NOTHING_UNDERSTOOD, 0.0
         if text and confidence >= BELIEVED:
-            known = self.finish(text, language).probabilities
+            found = self.finish(text, language)
+            known, aside = found.probabilities, found.aside
         hold = known["wait"] >= self.hold_probability
         done = 1.0 if hold else _with_expectation(1 - known["unfinished"], text, self.expected)
         if tokens_of(text) in self.whole:
-            done = max(done, SURE)
-        return Waiting(self.least_s * (self.most_s / self.least_s) ** (1 - done), done, hold)
+            done, aside = max(done, SURE), 0.0
+        return Waiting(self.least_s * (self.most_s / self.least_s) ** (1 - done), done, hold, aside)
 
 
 def _with_expectation(done: float, text: str, expected: Answer) -> float:

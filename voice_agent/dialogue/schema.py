@@ -60,6 +60,8 @@ class Manners(Part):
     """After so much silence of both the agent asks whether the caller is there; 0 for never."""
     remind_s: Annotated[float, Field(ge=0)] = 30.0
     """On hold, the agent says so often that it is still there; 0 for never."""
+    answers_asides: bool = False
+    """What is surely said to somebody else ("mum, i'm on the phone") is taken as said to the agent."""
     never_interrupts: dict[str, list[NonEmpty]] = {}
     """Language to phrases that are signs of listening here, besides the usual ones."""
     always_interrupts: dict[str, list[NonEmpty]] = {}
