@@ -265,6 +265,7 @@ class Machine:
                 known=said.is_up_to_date,
                 below_db=self._below_db(said),
                 asked=self._asked,
+                aside=self.patience.wait(said.words, said.language, said.confidence).aside,
             )
         )
         if verdict == "yield":
@@ -315,7 +316,8 @@ class Machine:
         if self._guess is not None and self._guess.says(guess):
             return
         yield from self._give_up()
-        if guess.text and waiting.finished >= self.limits.guess and not waiting.hold:
+        aside = waiting.aside >= self.overlap.maybe_aside
+        if guess.text and waiting.finished >= self.limits.guess and not (waiting.hold or aside):
             self._guess = guess
             yield guess
 
@@ -347,8 +349,12 @@ class Machine:
         yield from self._end(self._as_end(said, waiting))
 
     def _is_nothing(self, said: Said, waiting: Waiting) -> bool:
-        """Whether it is no turn: a cough; on hold, whatever is no return; a late sign of listening."""
+        """Whether it is no turn: a cough; words to somebody else; on hold, whatever is no return; a late sign
+        of listening.
+        """
         kind = self.overlap.phrases.kind(said.words)
+        if waiting.aside >= self.overlap.aside and kind != "stop":
+            return True
         if self.on_hold:
             far = self._below_db(said) >= self.overlap.far_db
             return far or waiting.hold or kind in ("", "backchannel") or said.confidence < UNSURE

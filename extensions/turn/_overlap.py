@@ -41,6 +41,8 @@ class Overlap:
     """How much quieter it is than this caller's voice usually is."""
     asked: bool = False
     """The agent has just asked something, so that "yes" is an answer."""
+    aside: float = 0.0
+    """Probability of the words so far that they are meant for somebody else."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class OverlapJudge:
     """Words of a sound so short are believed only when they are final, or plainly want the floor."""
     far_db: float = 9.0
     """A sound so much quieter than the caller is somebody else's: it must plainly want the floor."""
+    aside: float = 0.9
+    """Probability from which words are not meant for the agent."""
+    maybe_aside: float = 0.5
+    """From here on the agent, turned down, hears the end of a sentence before it falls silent."""
     backchannel_s: float = 1.6
     """Signs of listening that go on for so long are the beginning of a turn."""
 
@@ -71,6 +77,8 @@ class OverlapJudge:
                 return "ignore"
             goes_on = heard.unknown_s >= self.pause_s or heard.voiced_s >= self.backchannel_s
             return "pause" if goes_on else "wait"
+        if kind == "words" and heard.aside >= min(self.maybe_aside, self.aside):
+            return self._of_an_aside(heard)
         if kind == "words" and (heard.final or heard.voiced_s >= self.words_s):
             return "yield"
         if heard.final:
@@ -79,6 +87,13 @@ class OverlapJudge:
         if heard.silent and heard.voiced_s < self.words_s:
             return "go_on"  # most sounds so short are signs of listening, and a gap is heard more than a dip
         return "pause" if heard.voiced_s >= self.pause_s else "wait"
+
+    def _of_an_aside(self, heard: Overlap) -> Verdict:
+        if not (heard.final or heard.known):
+            return "wait"
+        if heard.aside >= self.aside:
+            return "ignore"
+        return "yield" if heard.final or heard.voiced_s >= self.words_s else "wait"
 
     def _of_somebody_else(self, heard: Overlap, kind: str) -> Verdict:
         if kind == "stop" and heard.final:

@@ -37,6 +37,8 @@ class Waiting(NamedTuple):
     """He asks the agent to wait."""
     cut_short: bool = False
     """He has spoken past the limit, and is probably not done."""
+    aside: float = 0.0
+    """Probability that he speaks to somebody else."""
 
 
 @dataclass
@@ -62,10 +64,10 @@ class Patience:
         key = (text, language, confidence, self.expected)
         if self._judged is None or self._judged[0] != key:
             self._judged = key, self._judge(text, language, confidence)
-        seconds, finished, hold, _ = self._judged[1]
+        waiting = self._judged[1]
         if too_long:
-            return Waiting(self.least_s, finished, hold, cut_short=finished < MORE_TO_SAY)
-        return Waiting(min(self.most_s, seconds * self.pace), finished, hold)
+            return waiting._replace(seconds=self.least_s, cut_short=waiting.finished < MORE_TO_SAY)
+        return waiting._replace(seconds=min(self.most_s, waiting.seconds * self.pace))
 
     def went_on(self) -> None:
         """The caller had not ended when the agent thought so."""
@@ -76,14 +78,15 @@ class Patience:
         self.pace = max(1.0, self.pace * IN_TIME)
 
     def _judge(self, text: str, language: str, confidence: float) -> Waiting:
-        known: Mapping[Label, float] = NOTHING_UNDERSTOOD
+        known, aside = NOTHING_UNDERSTOOD, 0.0
         if text and confidence >= BELIEVED:
-            known = self.finish(text, language).probabilities
+            found = self.finish(text, language)
+            known, aside = found.probabilities, found.aside
         hold = known["wait"] >= self.hold_probability
         done = 1.0 if hold else _with_expectation(1 - known["unfinished"], text, self.expected)
         if tokens_of(text) in self.whole:
-            done = max(done, SURE)
-        return Waiting(self.least_s * (self.most_s / self.least_s) ** (1 - done), done, hold)
+            done, aside = max(done, SURE), 0.0
+        return Waiting(self.least_s * (self.most_s / self.least_s) ** (1 - done), done, hold, aside=aside)
 
 
 def _with_expectation(done: float, text: str, expected: Expecting) -> float:

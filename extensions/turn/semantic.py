@@ -116,7 +116,11 @@ class SemanticTurn(Extension):
                 manners.unfinished_ms / 1000,
                 whole=_whole_sentences(self.vertical),
             ),
-            OverlapJudge(phrases, pause_s=self.pause_ms / 1000),
+            OverlapJudge(
+                phrases,
+                pause_s=self.pause_ms / 1000,
+                **({"aside": NEVER, "maybe_aside": NEVER} if manners.answers_asides else {}),
+            ),
             Limits(
                 transcript_s=self.transcript_timeout_ms / 1000,
                 ignored_s=self.ignored_ms / 1000,

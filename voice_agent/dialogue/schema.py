@@ -72,6 +72,8 @@ class Manners(Part):
     """Who has spoken for so long in one turn hears a phrase `backchannels` in a pause; 0 for never,"""
     backchannel_every_s: Annotated[float, Field(ge=1)] = 8.0
     """and no more often than this."""
+    answers_asides: bool = False
+    """What is surely said to somebody else ("mum, i'm on the phone") is taken as said to the agent."""
     never_interrupts: dict[str, list[NonEmpty]] = {}
     """Language to phrases that are signs of listening here, besides the usual ones."""
     always_interrupts: dict[str, list[NonEmpty]] = {}
