@@ -61,7 +61,7 @@ class Inbox:
     async def put(self, message: Message) -> None:
         """Add a message; waits only where a reply meets a full lane."""
         if message.turn is None:
-            self.put_live(message)
+            self._put_live(message)
             return
         while not self._is_stale(message) and len(self.reply.items) >= self.reply_limit:
             self._room.clear()
@@ -70,21 +70,6 @@ class Inbox:
             self.stale += 1
         else:
             self.reply.append(message)
-
-    def put_live(self, message: Message) -> None:
-        """Add a message without a turn; never waits."""
-        items = self.live.items
-        if len(items) >= self.live_limit:
-            oldest = next((index for index, item in enumerate(items) if item.kind == "audio_frame"), None)
-            if oldest is not None:
-                del items[oldest]
-                self.dropped += 1
-            elif message.kind == "audio_frame":
-                self.dropped += 1
-                return
-            elif len(items) >= CONTROL_LIMIT:
-                raise OverflowError(f"{len(items)} messages wait unread")
-        self.live.append(message)
 
     async def get_reply(self) -> Message:
         """The next message of a turn that is still wanted."""
@@ -103,3 +88,17 @@ class Inbox:
 
     def _is_stale(self, message: Message) -> bool:
         return message.turn is not None and message.turn <= self.refused_turn
+
+    def _put_live(self, message: Message) -> None:
+        items = self.live.items
+        if len(items) >= self.live_limit:
+            oldest = next((index for index, item in enumerate(items) if item.kind == "audio_frame"), None)
+            if oldest is not None:
+                del items[oldest]
+                self.dropped += 1
+            elif message.kind == "audio_frame":
+                self.dropped += 1
+                return
+            elif len(items) >= CONTROL_LIMIT:
+                raise OverflowError(f"{len(items)} messages wait unread")
+        self.live.append(message)

@@ -265,10 +265,7 @@ class _Emitter:
 
 async def _deliver(message: Message, dest: Node) -> None:
     try:
-        if message.turn is None:
-            dest.inbox.put_live(message)
-        else:
-            await dest.inbox.put(message)
+        await dest.inbox.put(message)
     except OverflowError as error:
         raise ExtensionError(dest.name, f"has stopped reading: {error}") from error
 
