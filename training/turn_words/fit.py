@@ -20,7 +20,7 @@ RARE = 3
 PULL = 0.1
 """Of the offsets to zero: the held-out lines are a few hundred, and easier than what strangers say."""
 MAX_FEATURES = 160_000
-"""What remains of them, the heaviest; keeps the file under a megabyte."""
+"""What remains of them, the heaviest; keeps the file at about a megabyte."""
 
 
 class Fitted(NamedTuple):
