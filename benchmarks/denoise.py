@@ -1,19 +1,28 @@
 """Which sound should go to the recogniser and which to the VAD: raw, or behind which denoiser?
 
 Words: sentences of the vertical in two synthetic voices, each the first of its call after 2 s of noise, to
-stt.pocketsphinx. VAD: recordings with human labels (VOICE_AGENT_DATA/vad, else synthetic sentences) after 3 s
-of noise. SI-SDR, delay and cost are in `voice-agent bench nodes --only denoise`.
-`python -m benchmarks.denoise [--sentences 16] [--only words|vad]` takes minutes, on all processors.
+stt.pocketsphinx. Some milliseconds that a sentence comes later, or another stretch of the noise, change words
+already: each is said several times, and each time sound behind a denoiser is compared with the same sound
+raw. VAD: recordings with human labels (VOICE_AGENT_DATA/vad, else synthetic sentences) after 3 s of noise.
+SI-SDR, delay and cost are in `voice-agent bench nodes --only denoise`.
+
+    python -m benchmarks.denoise [--sentences 16] [--times 2] [--only words|vad]
+                                 [--noise "pink 5 dB"] [--denoiser denoise.spectral]
+
+takes minutes, on all processors.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
+import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -27,6 +36,7 @@ from voice_agent.errors import MissingExtra
 from voice_agent.message import AudioFrame, Message, Samples, SpeechEnded, SpeechStarted, Transcript
 from voice_agent.testing import collect, frames_of
 
+Cell = TypeVar("Cell")
 LEAD_S, TAIL_S = 2.0, 0.3
 VAD_LEAD_S = 3.0
 VAD_DELAY_S = 0.1
@@ -56,12 +66,14 @@ class Case(NamedTuple):
     subject: str
     """The sentence, or the VAD."""
     voice: str = ""
+    time: int = 0
+    """The how manieth time it is said."""
 
 
-def installed() -> list[str]:
-    """Raw sound, and the denoisers that can be tried here."""
+def installed(wanted: Sequence[str]) -> list[str]:
+    """Raw sound, and which of the denoisers can be tried here."""
     found = [RAW]
-    for name in DENOISERS:
+    for name in wanted:
         try:
             registry.find(name)
         except MissingExtra:
@@ -70,10 +82,14 @@ def installed() -> list[str]:
     return found
 
 
-async def heard(quiet: Samples, like: Samples, noise: str, denoiser: str) -> list[AudioFrame]:
-    """A sound with noise under it, so far below `like`, behind a denoiser."""
+async def heard(
+    quiet: Samples, like: Samples, noise: str, denoiser: str, since: float = 0.0
+) -> list[AudioFrame]:
+    """A sound with noise under it, so far below `like`, behind a denoiser; `since` says where the noise
+    begins in its recording, 0..1."""
     kind, snr_db = NOISES[noise]
-    under = np.resize(_noises()[kind], len(quiet)) * (sounds.rms(like) / sounds.rms(_noises()[kind]))
+    noises = np.roll(_noises()[kind], -round(since * len(_noises()[kind])))
+    under = np.resize(noises, len(quiet)) * (sounds.rms(like) / sounds.rms(noises))
     frames = frames_of(sounds.clip(quiet + under * 10 ** (-snr_db / 20)))
     return frames if denoiser == RAW else (await collect(registry.find(denoiser)(), *frames)).of(AudioFrame)
 
@@ -87,15 +103,17 @@ def _noises() -> dict[str, Samples]:
 
 
 def understood(case: Case) -> ErrorRate:
-    """Words wrong in one call's first sentence."""
+    """Words wrong in one call's first sentence, which begins within 20 ms after LEAD_S."""
+    chance = random.Random(f"{case.subject} {case.voice} {case.time}")
+    lead_s, since = LEAD_S + chance.random() * audio.FRAME_S, chance.random()
 
     async def call() -> str:
         voice = await sounds.say(case.subject, case.voice)
-        lead, tail = (np.zeros(round(s * audio.SAMPLE_RATE), np.int16) for s in (LEAD_S, TAIL_S))
-        frames = await heard(np.concatenate((lead, voice, tail)), voice, case.noise, case.denoiser)
-        started = round((LEAD_S + VAD_DELAY_S) / audio.FRAME_S)
-        ended = SpeechEnded(LEAD_S + len(voice) / audio.SAMPLE_RATE)
-        messages: list[Message] = [*frames[:started], SpeechStarted(LEAD_S), *frames[started:], ended]
+        lead, tail = (np.zeros(round(s * audio.SAMPLE_RATE), np.int16) for s in (lead_s, TAIL_S))
+        frames = await heard(np.concatenate((lead, voice, tail)), voice, case.noise, case.denoiser, since)
+        started = round((lead_s + VAD_DELAY_S) / audio.FRAME_S)
+        ended = SpeechEnded(lead_s + len(voice) / audio.SAMPLE_RATE)
+        messages: list[Message] = [*frames[:started], SpeechStarted(lead_s), *frames[started:], ended]
         return (await collect(PocketsphinxStt(), *messages)).of(Transcript)[-1].text
 
     rate = ErrorRate()
@@ -103,13 +121,12 @@ def understood(case: Case) -> ErrorRate:
     return rate
 
 
-def word_cases(sentences: int) -> Iterator[Case]:
+def word_cases(sentences: int, times: int, noises: Sequence[str], denoisers: Sequence[str]) -> Iterator[Case]:
     known = load_vertical("customer_service").sentences("en")
     usable = [text for text in known if 4 <= len(text.split()) <= 9 and not any(c.isdigit() for c in text)]
     chosen = random.Random(1).sample(usable, sentences)
-    for noise in WORDS_IN:
-        for denoiser in installed():
-            yield from (Case(noise, denoiser, text, voice) for text in chosen for voice in VOICES)
+    for noise, denoiser, text, voice in itertools.product(noises, installed(denoisers), chosen, VOICES):
+        yield from (Case(noise, denoiser, text, voice, time) for time in range(times))
 
 
 # --- VAD ------------------------------------------------------------------------------------------
@@ -135,58 +152,75 @@ async def _speech(one: Labelled, case: Case) -> list[Span]:
     ]
 
 
-def vad_cases() -> Iterator[Case]:
+def vad_cases(noises: Sequence[str], denoisers: Sequence[str]) -> Iterator[Case]:
     for vad in VADS:
-        yield from (Case(noise, denoiser, vad) for noise in NOISES for denoiser in installed())
+        yield from (Case(noise, denoiser, vad) for noise in noises for denoiser in installed(denoisers))
 
 
 # --- the tables -----------------------------------------------------------------------------------
 
 
-def word_table(pool: ProcessPoolExecutor, sentences: int) -> dict[str, dict[str, float]]:
-    """Words wrong, by noise and denoiser."""
-    cases = list(word_cases(sentences))
-    sums: dict[tuple[str, str], ErrorRate] = {}
+def word_tables(
+    pool: ProcessPoolExecutor, cases: Sequence[Case]
+) -> dict[str, dict[str, dict[str, float | list[float]]]]:
+    """By noise and denoiser: words wrong, and how many more that is than in the same sound raw, with the
+    standard error of that; the mistakes in one sentence belong together."""
+    found: dict[tuple[str, str], dict[str, ErrorRate]] = {}
     for case, rate in zip(cases, pool.map(understood, cases, chunksize=4), strict=True):
-        total = sums.setdefault((case.noise, case.denoiser), ErrorRate())
+        total = found.setdefault((case.noise, case.denoiser), {}).setdefault(case.subject, ErrorRate())
         total.errors += rate.errors
         total.length += rate.length
-    return table((noise, denoiser, rate.rate) for (noise, denoiser), rate in sums.items())
+    wrong, more = {}, {}
+    for (noise, denoiser), sentences in found.items():
+        length = sum(rate.length for rate in sentences.values())
+        wrong[noise, denoiser] = round(sum(rate.errors for rate in sentences.values()) / length, 3)
+        if denoiser != RAW:
+            raw = found[noise, RAW]
+            errors = [rate.errors - raw[text].errors for text, rate in sentences.items()]
+            spread = statistics.stdev(errors) * math.sqrt(len(errors)) if len(errors) > 1 else math.nan
+            more[noise, denoiser] = [round(sum(errors) / length, 3), round(spread / length, 3)]
+    return {"words wrong": table(wrong), "more than raw, standard error": table(more)}
 
 
-def vad_tables(pool: ProcessPoolExecutor) -> dict[str, dict[str, dict[str, float]]]:
+def vad_tables(pool: ProcessPoolExecutor, cases: Sequence[Case]) -> dict[str, dict[str, dict[str, float]]]:
     """False alarms and misses, by VAD, noise and denoiser."""
-    cases = list(vad_cases())
     found = list(zip(cases, pool.map(told, cases), strict=True))
     return {
         f"{vad} {what}": table(
-            (case.noise, case.denoiser, getattr(confusion, f"{rate}_rate"))
-            for case, confusion in found
-            if case.subject == vad
+            {
+                (case.noise, case.denoiser): round(getattr(confusion, f"{rate}_rate"), 3)
+                for case, confusion in found
+                if case.subject == vad
+            }
         )
         for vad in VADS
         for what, rate in (("false alarms", "false_alarm"), ("misses", "miss"))
     }
 
 
-def table(cells: Iterable[tuple[str, str, float]]) -> dict[str, dict[str, float]]:
-    rows: dict[str, dict[str, float]] = {}
-    for row, column, value in cells:
-        rows.setdefault(row, {})[column] = round(value, 3)
+def table(cells: Mapping[tuple[str, str], Cell]) -> dict[str, dict[str, Cell]]:
+    rows: dict[str, dict[str, Cell]] = {}
+    for (row, column), cell in cells.items():
+        rows.setdefault(row, {})[column] = cell
     return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure recognition and VAD behind each denoiser.")
     parser.add_argument("--sentences", type=int, default=16, help="in each voice (default 16)")
+    parser.add_argument("--times", type=int, default=2, help="that each is said (default 2)")
     parser.add_argument("--only", choices=("words", "vad"), help="only this half")
+    parser.add_argument("--noise", choices=NOISES, action="append", help="only this one; may be repeated")
+    parser.add_argument("--denoiser", choices=DENOISERS, action="append", help="only raw sound and this one")
     given = parser.parse_args(arguments)
+    denoisers = given.denoiser or DENOISERS
     with ProcessPoolExecutor() as pool:
         result: dict[str, object] = {}
         if given.only != "vad":
-            result["words wrong"] = word_table(pool, given.sentences)
+            noises = given.noise or WORDS_IN
+            result |= word_tables(pool, [*word_cases(given.sentences, given.times, noises, denoisers)])
         if given.only != "words":
-            result |= vad_tables(pool)
+            result |= vad_tables(pool, [*vad_cases(given.noise or tuple(NOISES), denoisers)])
     print(json.dumps(result, indent=2))  # noqa: T201
 
 

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import random
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -17,15 +18,30 @@ import numpy as np
 
 from benchmarks import sounds
 from extensions.denoise.echo import EchoDenoise
+from extensions.stt.pocketsphinx import PocketsphinxStt
 from extensions.vad.silero import SileroVad
 from voice_agent import audio
-from voice_agent.message import AudioFrame, Message, PlayedFrame, Samples, SpeechEnded, SpeechStarted
+from voice_agent.bench.metrics import ErrorRate, words
+from voice_agent.dialogue.vertical import load_vertical
+from voice_agent.message import (
+    AudioFrame,
+    Message,
+    PlayedFrame,
+    Samples,
+    SpeechEnded,
+    SpeechStarted,
+    Transcript,
+)
 from voice_agent.testing import collect, frames_of
 
 DELAYS_MS = (20, 120, 300, 500, 800)
 ECHO_DB = -12.0
 MICROPHONE_DB = -70.0
 """The microphone's own noise."""
+DOUBLE_TALK_DB = (-24.0, -12.0, -6.0)
+"""The echo, against the agent's voice as it was played."""
+SENTENCES = 20
+VAD_DELAY_S = 0.1
 CALLER_LINES = ("Stop, I have another question.", "Where is my order?", "I want to talk to a person, please.")
 
 
@@ -95,6 +111,41 @@ async def double_talk(room: sounds.Response, echo_db: float) -> dict[str, float]
     }
 
 
+async def words_wrong(room: sounds.Response, echo_db: float) -> dict[str, float]:
+    """Of sentences of the vertical that a caller says over the agent, by stt.pocketsphinx, which is told
+    where they begin and end: of the caller alone, with the echo, and behind the canceller."""
+    played = await sounds.agent_voice(6.0 + 4.0 * SENTENCES)
+    known = load_vertical("customer_service").sentences("en")
+    usable = [text for text in known if 4 <= len(text.split()) <= 7 and not any(c.isdigit() for c in text)]
+    said = random.Random(2).sample(usable, SENTENCES)
+    caller = np.zeros_like(played)
+    spans = []
+    for number, line in enumerate(said):
+        voice = await sounds.say(line, "en-gb-x-rp")
+        start = round((6.0 + 4.0 * number) * audio.SAMPLE_RATE)
+        caller[start : start + len(voice)] = voice[: len(caller) - start]
+        spans.append((start / audio.SAMPLE_RATE, (start + len(voice)) / audio.SAMPLE_RATE))
+    quiet = sounds.mix(caller, sounds.white(len(caller), MICROPHONE_DB))
+    heard = sounds.mix(microphone(played, room, 120, echo_db), caller)
+    ways = {"caller_alone": quiet, "with_echo": heard, "cancelled": await cancel(heard, played)}
+    return {name: round(await _errors(sound, spans, said), 3) for name, sound in ways.items()}
+
+
+async def _errors(sound: Samples, spans: Sequence[tuple[float, float]], said: Sequence[str]) -> float:
+    """The share of words wrong in those stretches of one call."""
+    messages: list[tuple[float, Message]] = [(frame.time_s, frame) for frame in frames_of(sound)]
+    for start_s, end_s in spans:
+        messages.append((start_s + VAD_DELAY_S, SpeechStarted(start_s)))
+        messages.append((end_s + VAD_DELAY_S, SpeechEnded(end_s)))
+    ordered = [message for _, message in sorted(messages, key=lambda pair: pair[0])]
+    out = await collect(PocketsphinxStt(), *ordered)
+    texts = [transcript.text for transcript in out.of(Transcript) if transcript.final]
+    rate = ErrorRate()
+    for wanted, text in zip(said, texts, strict=True):
+        rate.add(words(wanted), words(text))
+    return rate.rate
+
+
 async def self_interruptions(room: sounds.Response, minutes: float) -> dict[str, Any]:
     """An agent that talks all the time, to nobody: how often a VAD hears a caller."""
     played = await sounds.agent_voice(minutes * 60)
@@ -118,7 +169,8 @@ async def run(minutes: float) -> dict[str, Any]:
     return {
         name: {
             "loss": {delay: await loss(room, delay) for delay in DELAYS_MS},
-            "double_talk": [await double_talk(room, echo_db) for echo_db in (-24.0, -12.0, -6.0)],
+            "double_talk": [await double_talk(room, echo_db) for echo_db in DOUBLE_TALK_DB],
+            "words_wrong": {echo_db: await words_wrong(room, echo_db) for echo_db in DOUBLE_TALK_DB},
             "self_interruptions": await self_interruptions(room, minutes),
         }
         for name, room in rooms.items()

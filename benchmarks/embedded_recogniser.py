@@ -1,11 +1,11 @@
 """stt.pocketsphinx on synthetic callers: phrases of the vertical, numbers, codes and addresses asked for.
 
-    python -m benchmarks.embedded_recogniser [--noise-db -20] [--only numbers,codes]
+    python -m benchmarks.embedded_recogniser [--noise-db -20] [--denoise] [--only numbers,codes]
 
-Each utterance is the first of its call. *Sentences* counts those without a wrong word, *slots* the values
-that the dialogue reads out of them. The voices are espeak-ng's, and those of `flite` where that is installed,
-which are made of recorded people. The vertical is the shop's with a code and an address to ask for. Numbers
-that people say in VOICE_AGENT_DATA are taken too.
+Each utterance is the first of its call, which has been silent, but for the noise, for 2 s. *Sentences*
+counts those without a wrong word, *slots* the values that the dialogue reads out of them. The voices are
+espeak-ng's, and those of `flite` where that is installed, which are made of recorded people. The vertical is
+the shop's with a code and an address to ask for. Numbers that people say in VOICE_AGENT_DATA are taken too.
 """
 
 import argparse
@@ -19,11 +19,13 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from extensions.denoise.spectral import SpectralDenoise
 from extensions.stt._language_model import DIGITS
 from extensions.stt.pocketsphinx import PocketsphinxStt
 from extensions.tts.espeak import EspeakTts
@@ -33,7 +35,7 @@ from voice_agent.dialogue import slots, spelled
 from voice_agent.dialogue.spelled import CODE_WORDS
 from voice_agent.dialogue.vertical import load_vertical
 from voice_agent.message import (
-    Answer,
+    AudioFrame,
     Clause,
     Expecting,
     Message,
@@ -48,16 +50,17 @@ from voice_agent.testing import attach, collect, frames_of, silence
 
 Texts = list[tuple[str, str]]
 Read = Callable[[str], str | bool | None]
-ESPEAK = ("en-us", "en-us+f2", "en-us+f3", "en-us+m3")
+ESPEAK = ("en-us", "en-us+f2", "en-us+f3", "en-us+f4", "en-us+m1", "en-us+m3")
 FLITE = ("awb", "rms", "slt", "kal16")
 PHRASES = 12
 NUMBERS = 8
 CODES = 8
-BEFORE_S = 0.6
+BEFORE_S = 2.6
 PAUSED_S, HANGOVER_S = 0.04, 0.1
 """What the VAD waits before it tells of the first silence, and of the end."""
 RECORDED = {"cards_004.wav": "five five", "dhd.2934z.raw": "two nine three four zero"}
 """Recordings of nothing but digits."""
+STARTS = ("my order number is", "it's", "order", "the number is")
 SLOTS = {
     "code": {
         "type": "letters",
@@ -69,21 +72,35 @@ SLOTS = {
 }
 
 
+@dataclass(frozen=True)
+class Line:
+    """From the caller to the recogniser."""
+
+    noise_db: float
+    """White noise against the voice."""
+    denoise: bool
+    """It is taken away as in the graphs."""
+
+
 def voices() -> list[str]:
     return [*ESPEAK, *(FLITE if shutil.which("flite") else ())]
 
 
-async def spoken(text: str, voice: str, noise_db: float) -> Samples:
-    """A caller's line with white noise so far under it, shape (n,)."""
+async def spoken(text: str, voice: str, line: Line) -> Samples:
+    """What a caller says, as it comes to the recogniser, shape (n,)."""
     if voice in FLITE:
         voiced = flite(text, voice)
     else:
         said = await collect(EspeakTts(voices={"en": voice}), Clause(text, turn=1))
         voiced = np.concatenate([speech.samples for speech in said.of(Speech)])
     whole = np.concatenate((silence(BEFORE_S), voiced, silence(HANGOVER_S))).astype(np.float32)
-    rms = 32768 * 10 ** ((audio.level_db(voiced) + noise_db) / 20)
+    rms = 32768 * 10 ** ((audio.level_db(voiced) + line.noise_db) / 20)
     noise = np.random.default_rng(len(whole)).standard_normal(len(whole)) * rms
-    return np.clip(whole + noise, -32768, 32767).astype(np.int16)
+    noisy = np.clip(whole + noise, -32768, 32767).astype(np.int16)
+    if not line.denoise:
+        return noisy
+    frames = await collect(SpectralDenoise(), *frames_of(noisy))
+    return np.concatenate([frame.samples for frame in frames.of(AudioFrame)])
 
 
 def flite(text: str, voice: str) -> Samples:
@@ -96,7 +113,7 @@ def flite(text: str, voice: str) -> Samples:
     return levelled
 
 
-async def understand(vertical: str, samples: Samples, answer: Answer) -> tuple[str, float]:
+async def understand(vertical: str, samples: Samples, expecting: Expecting) -> tuple[str, float]:
     """The final text, and the seconds it took after the end."""
     stt = PocketsphinxStt(vertical)
     outbox = attach(stt)
@@ -108,7 +125,7 @@ async def understand(vertical: str, samples: Samples, answer: Answer) -> tuple[s
     )
     end_s = len(samples) / audio.SAMPLE_RATE - HANGOVER_S
     messages: list[Message] = [
-        Expecting(answer),
+        expecting,
         *frames[:started],
         SpeechStarted(BEFORE_S),
         *frames[started:paused],
@@ -156,13 +173,15 @@ class Score:
         }
 
 
-async def measure(vertical: str, texts: Texts, answer: Answer, read: Read, noise_db: float) -> dict[str, Any]:
+async def measure(
+    line: Line, vertical: str, texts: Texts, expecting: Expecting, read: Read
+) -> dict[str, Any]:
     """Every text in every voice: as it is spelled for the voice, and as it is to be understood."""
     families = {"espeak": Score(), "flite": Score()}
     for voice in voices():
         for spoken_as, said in texts:
-            sound = await spoken(spoken_as, voice, noise_db)
-            understood, took_s = await understand(vertical, sound, answer)
+            sound = await spoken(spoken_as, voice, line)
+            understood, took_s = await understand(vertical, sound, expecting)
             families["flite" if voice in FLITE else "espeak"].add(said, understood, read, took_s)
     return {name: score.figures() for name, score in families.items() if score.count}
 
@@ -176,7 +195,7 @@ async def recorded(vertical: str) -> dict[str, str]:
         if path.exists():
             samples = np.fromfile(path, "<i2") if path.suffix == ".raw" else audio.read(path)
             sound = np.concatenate((silence(BEFORE_S), samples, silence(HANGOVER_S)))
-            understood[said] = (await understand(vertical, sound, "digits"))[0]
+            understood[said] = (await understand(vertical, sound, Expecting("digits")))[0]
     return understood
 
 
@@ -201,10 +220,12 @@ def addresses(rng: random.Random) -> Texts:
     ]
 
 
-async def run(vertical: str, noise_db: float, only: list[str]) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+async def run(vertical: str, line: Line, only: list[str]) -> AsyncIterator[tuple[str, dict[str, Any]]]:
     rng = random.Random(4)
     phrases = [(p.lower(), p.lower()) for p in rng.sample(load_vertical(vertical).sentences("en"), PHRASES)]
-    numbers = [(n, n) for n in (" ".join(rng.choices(DIGITS, k=4)) for _ in range(NUMBERS))]
+    numbers = [" ".join(rng.choices(DIGITS, k=4)) for _ in range(NUMBERS)]
+    sentences = [f"{start} {n}" for n, start in zip(numbers, cycle(STARTS), strict=False)]
+    phones = [" ".join(rng.choices(DIGITS, k=length)) for length in (7, 8, 9, 10)]
 
     def number(text: str) -> str | None:
         return slots.find_digits(text, 4, 10)
@@ -212,20 +233,31 @@ async def run(vertical: str, noise_db: float, only: list[str]) -> AsyncIterator[
     def code(text: str) -> str | None:
         return spelled.find_spelled(text, 3, 8)
 
-    plans: dict[str, tuple[Texts, Answer, Read]] = {
-        "phrases": (phrases, "free", number),
-        "numbers, not asked for": (numbers, "free", number),
-        "numbers": (numbers, "digits", number),
-        "phrases, when a number was asked for": (phrases, "digits", number),
-        "codes": (codes(rng, as_in=False), "letters", code),
-        "codes, letter as in word": (codes(rng, as_in=True), "letters", code),
-        "addresses": (addresses(rng), "email", spelled.find_email),
-        "yes or no": ([(a, a) for a in ("yes", "no", "yes please", "no thank you")], "yes_no", slots.yes_no),
-    }
+    free, order, letters = Expecting("free"), Expecting("digits", 4, 4), Expecting("letters", 3, 8)
+    plans: dict[str, tuple[Texts, Expecting, Read]] = {
+        "phrases": (phrases, free, number),
+        "phrases, when a number was asked for": (phrases, order, number),
+        "numbers, not asked for": (as_said(numbers), free, number),
+        "numbers": (as_said(numbers), order, number),
+        "numbers in a sentence": (as_said(sentences), order, number),
+        "numbers of unknown length": (as_said(numbers), Expecting("digits"), number),
+        "phones": (as_said(phones), Expecting("digits", 7, 15), number),
+        "codes": (codes(rng, as_in=False), letters, code),
+        "codes, letter as in word": (codes(rng, as_in=True), letters, code),
+        "addresses": (addresses(rng), Expecting("email"), spelled.find_email),
+        "yes or no": (
+            as_said(["yes", "no", "yes please", "no thank you"]), Expecting("yes_no"), slots.yes_no,
+        ),
+    }  # fmt: skip
     for name, plan in plans.items():
         if not only or name.split(",")[0] in only:
-            yield name, await measure(vertical, *plan, noise_db)
+            yield name, await measure(line, vertical, *plan)
     yield "recorded", await recorded(vertical)
+
+
+def as_said(lines: list[str]) -> Texts:
+    """Lines that are understood as they are spelled for the voice."""
+    return [(line, line) for line in lines]
 
 
 def with_codes(folder: Path) -> str:
@@ -238,9 +270,9 @@ def with_codes(folder: Path) -> str:
     return str(copy)
 
 
-async def show(vertical: str, noise_db: float, only: list[str]) -> None:
+async def show(vertical: str, line: Line, only: list[str]) -> None:
     """A line for each set, as soon as it is measured."""
-    async for name, figures in run(vertical, noise_db, only):
+    async for name, figures in run(vertical, line, only):
         print(json.dumps({name: figures}), flush=True)  # noqa: T201
 
 
@@ -249,13 +281,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--noise-db", type=float, default=-20.0, help="noise against the voice (-20)")
+    parser.add_argument("--denoise", action="store_true", help="by denoise.spectral, as in the graphs")
     parser.add_argument("--only", default="", help="some of the sets, by their first word")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         vertical = with_codes(Path(folder))
         PocketsphinxStt(vertical).prepare()
         only = [name for name in options.only.split(",") if name]
-        asyncio.run(show(vertical, options.noise_db, only))
+        asyncio.run(show(vertical, Line(options.noise_db, options.denoise), only))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Two lanes because the perception side must never wait behind a reply.
 
 import asyncio
 from collections import deque
+from typing import Generic, TypeVar
 
 from voice_agent.message import Message
 
@@ -17,21 +18,24 @@ CONTROL_LIMIT = 1000
 """More waiting messages that may not be dropped than this mean that the node has stopped reading."""
 
 
-class Lane:
-    """Messages in order, one reader."""
+T = TypeVar("T")
+
+
+class Lane(Generic[T]):
+    """What waits, in order, for one reader."""
 
     def __init__(self) -> None:
-        self.items: deque[Message] = deque()
+        self.items: deque[T] = deque()
         self._reader: asyncio.Future[None] | None = None
         """Who waits; a bare future, as this is every node's way to every frame."""
 
-    def append(self, message: Message) -> None:
-        self.items.append(message)
+    def append(self, item: T) -> None:
+        self.items.append(item)
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
-    async def get(self) -> Message:
-        """The oldest message, waiting for one."""
+    async def get(self) -> T:
+        """The oldest, waiting for one."""
         while not self.items:
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
@@ -44,8 +48,8 @@ class Inbox:
     def __init__(self, live_limit: int = LIVE_LIMIT, reply_limit: int = REPLY_LIMIT) -> None:
         self.live_limit = live_limit
         self.reply_limit = reply_limit
-        self.live = Lane()
-        self.reply = Lane()
+        self.live: Lane[Message] = Lane()
+        self.reply: Lane[Message] = Lane()
         self.dropped = 0
         """Frames of live sound given up because the node was slow."""
         self.stale = 0
@@ -66,10 +70,6 @@ class Inbox:
             self.stale += 1
         else:
             self.reply.append(message)
-
-    async def get_live(self) -> Message:
-        """The next message without a turn."""
-        return await self.live.get()
 
     async def get_reply(self) -> Message:
         """The next message of a turn that is still wanted."""

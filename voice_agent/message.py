@@ -20,7 +20,8 @@ Answer = Literal["free", "yes_no", "digits", "letters", "email"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The base. `turn` is None for what the caller does, else the number of the turn that is answered."""
+    """The base. `turn` is None for what the caller does, else the number of the turn that is answered. None
+    also on a backchannel of the agent, which answers nothing: a `Clause`, and the `Speech` made of it."""
 
     kind: ClassVar[Kind] = "data"
     turn: int | None = field(default=None, kw_only=True)
@@ -158,6 +159,8 @@ class TurnEnded(Message):
     """Audio time just after the last voiced sample."""
     hold: bool = False
     """The caller asks the agent to wait: it is acknowledged at most."""
+    cut_short: bool = False
+    """The caller had more to say, but has spoken for longer than the agent lets him."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +209,10 @@ class Expecting(Message):
     as callers do not always answer what they were asked."""
 
     answer: Answer
+    min_length: int = 0
+    """At least so many digits or letters are still to come,"""
+    max_length: int = 0
+    """and at most so many; 0 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

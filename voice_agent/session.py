@@ -198,10 +198,13 @@ class Session:
         await self._guard(node, None, partial(node.extension.run, _Emitter(self, node, None)))
 
     async def _live_lane(self, node: Node) -> None:
-        emit = _Emitter(self, node, None)
+        while True:  # a TurnError ends one reading, the next goes on
+            await self._guard(node, None, partial(self._read_live, node))
+
+    async def _read_live(self, node: Node) -> None:
+        emit, lane, handle = _Emitter(self, node, None), node.inbox.live, node.extension.handle
         while True:
-            message = await node.inbox.get_live()
-            await self._guard(node, None, partial(node.extension.handle, message, emit))
+            await handle(await lane.get(), emit)
 
     async def _reply_lane(self, node: Node, group: asyncio.TaskGroup) -> None:
         while True:

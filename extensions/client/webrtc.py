@@ -13,6 +13,7 @@ from voice_agent import metrics
 from voice_agent.audio import FRAME, FRAME_S
 from voice_agent.extension import Emit, Extension
 from voice_agent.ice_servers import IceServers
+from voice_agent.inbox import Lane
 from voice_agent.media.negotiation import Copies
 from voice_agent.media.network_watch import NetworkWatch
 from voice_agent.media.peer import Peer
@@ -91,7 +92,7 @@ class WebRtcClient(Extension):
         rehearse()
 
     async def start(self) -> None:
-        self._out: asyncio.Queue[tuple[str, Message]] = asyncio.Queue()
+        self._out: Lane[tuple[str, Message]] = Lane()
         """What `run` is to emit."""
         self._receive = ReceivePath()
         self._ticks = 0
@@ -165,6 +166,9 @@ class WebRtcClient(Extension):
                 self._playout.push(message)
                 if message.final:
                     self._send(self._conversation.replies.generated(turn))
+            case Speech():
+                self._peer.wake()
+                self._playout.aside(message.samples)
             case Playback() if message.mode != self._playout.mode:
                 self._playout.set_mode(message.mode)
                 self._send(self._conversation.playback(message.mode))
@@ -224,7 +228,7 @@ class WebRtcClient(Extension):
             time_s = (frame.slot - self._first_slot) * FRAME_S
             if time_s < 0:  # late sound of before the call was answered
                 continue
-            self._out.put_nowait(("pcm_frame", AudioFrame(frame.samples, time_s, gap=frame.gap)))
+            self._out.append(("pcm_frame", AudioFrame(frame.samples, time_s, gap=frame.gap)))
             self._time_s = time_s + FRAME_S
 
     def _next_frame(self) -> Samples:
@@ -245,7 +249,7 @@ class WebRtcClient(Extension):
         """Numbered one by one, as the beat is steadier than readings of time; after a stall, by the clock."""
         by_clock = int((now - self._began_s) / FRAME_S)
         self._played = max(self._played + 1, by_clock - PLAYED_LATE_FRAMES)
-        self._out.put_nowait(("played_frame", PlayedFrame(samples, self._played * FRAME_S)))
+        self._out.append(("played_frame", PlayedFrame(samples, self._played * FRAME_S)))
 
     def _play(self, now: float) -> Samples:
         self._hand_on(self._receive.poll(now))
@@ -289,7 +293,7 @@ class WebRtcClient(Extension):
             self._tell_heard(heard)
 
     def _tell_heard(self, heard: Heard) -> None:
-        self._out.put_nowait(("heard", heard))
+        self._out.append(("heard", heard))
         self._send(self._conversation.on_message(heard))
 
     def _command(self, text: str) -> None:
@@ -302,7 +306,7 @@ class WebRtcClient(Extension):
         if result.truncated:
             self._tell_heard(result.truncated)
         if result.typed:
-            self._out.put_nowait(("typed", Typed(result.typed)))
+            self._out.append(("typed", Typed(result.typed)))
 
     def _opened(self) -> None:
         self._open.set()

@@ -7,6 +7,7 @@ comes before its echo, by less than half a second. `Reference` sees to that.
 """
 
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -64,57 +65,77 @@ class Reference:
 
 
 class DelayMeter:
-    """How long after its sound an echo comes, to 20 ms, up to 1 s, by the rise and fall of their levels."""
+    """How long after its sound an echo comes, to 20 ms, from 0.2 s before it to 1 s after it.
 
-    WINDOW = 200
-    """Frames of the microphone that are compared: 4 s."""
-    LONGEST = 50
-    """Frames: the latest echo that is looked for."""
-    EARLIEST = -10
-    EVERY = 25
-    """Frames between two measurements: they cost 0.3 ms."""
-    LEAST_LIKENESS = 0.6
-    """Correlation of the levels that a measurement needs; of a voice and another one 0.1-0.3 (measured)."""
-    AGREEING = 2
+    By cross-correlation of the two sounds, each band weighing the same whatever its level (the phase
+    transform of Knapp and Carter 1976), averaged over about a second: in four rooms known after 1.8 s of
+    the agent's voice (P50; 3 s at most), but never in one of them while a caller spoke all the time, and not
+    found where there was none in 10 minutes of unrelated voices (on which the limits below were chosen).
+    """
+
+    RATE = audio.SAMPLE_RATE // 2
+    """Hz; a voice has enough in it."""
+    SPAN = 1 << 14
+    """Samples of what was played that are looked at, 2 s."""
+    WINDOW = round(0.8 * RATE)
+    """Of what was heard."""
+    EARLY = round(0.2 * RATE)
+    """An echo may come so long before its sound, as far as the stamps go."""
+    BLOCK = round(0.01 * RATE)
+    """The early reflections of a room, which count together."""
+    EVERY = 12
+    """Frames between two measurements while the delay is not known: each costs 0.8 ms."""
+    EVERY_KNOWN = 50
+    NEWEST = np.float32(0.3)
+    """Weight of the newest measurement in their mean."""
+    LEAST_LIKENESS = 10.0
+    """The best block has so many times the power of the median one; between unrelated voices 2.9 (median),
+    10 (one in a hundred)."""
+    AGREEING = 3
     """Measurements in a row that must agree."""
     FLOOR_DB = -60.0
+    """Nothing quieter can be told from its echo."""
 
     def __init__(self) -> None:
-        self._played: deque[float] = deque(maxlen=self.WINDOW + self.LONGEST)
-        self._heard: deque[float] = deque(maxlen=self.WINDOW + self.LONGEST)
-        self._until_next = self.EVERY
-        self._found: deque[int] = deque(maxlen=self.AGREEING)
+        frames = -(-2 * self.SPAN // FRAME)
+        self._played = deque([NOTHING] * frames, maxlen=frames)
+        self._heard = deque([NOTHING] * frames, maxlen=frames)
+        self._until_next = self.WINDOW // (FRAME // 2)
+        self._mean = np.zeros(self.SPAN - self.WINDOW, np.float32)
+        """The correlation for each delay from -EARLY on."""
+        self._found: deque[int | None] = deque(maxlen=self.AGREEING)
 
     def push(self, played: Samples, heard: Samples) -> None:
-        self._played.append(max(self.FLOOR_DB, audio.level_db(played)))
-        self._heard.append(max(self.FLOOR_DB, audio.level_db(heard)))
+        """A frame of each, shape (320,)."""
+        self._played.append(played)
+        self._heard.append(heard)
         self._until_next -= 1
-        if self._until_next > 0 or len(self._heard) < self.WINDOW + self.LONGEST:
-            return
-        self._until_next = self.EVERY
-        found = self._measure()
-        if found is not None:
-            self._found.append(found)
+        if self._until_next <= 0 and audio.level_db(played) > self.FLOOR_DB:
+            self._found.append(self._measure())
+            self._until_next = self.EVERY if self.frames is None else self.EVERY_KNOWN
 
     @property
     def frames(self) -> int | None:
         """The delay; None while it is not known."""
-        found = self._found
-        return found[-1] if len(found) == self.AGREEING and max(found) - min(found) <= 1 else None
+        known = [found for found in self._found if found is not None]
+        return known[-1] if len(known) == self.AGREEING and max(known) - min(known) <= 1 else None
 
     def _measure(self) -> int | None:
-        played, heard = np.array(self._played), np.array(self._heard)
-        if np.ptp(played) < 20:  # nothing, or nothing that rises and falls, was played
+        """In frames; None where nothing stands out."""
+        played, heard = self._halved(self._played), self._halved(self._heard)
+        window = np.zeros_like(heard)
+        window[-self.WINDOW :] = heard[-self.WINDOW - self.EARLY : -self.EARLY]
+        cross = np.fft.rfft(window) * np.conj(np.fft.rfft(played))
+        likeness = np.fft.irfft(cross / (np.abs(cross) + 1.0))[: len(self._mean)]
+        self._mean += self.NEWEST * (likeness - self._mean)
+        whole = len(self._mean) // self.BLOCK * self.BLOCK
+        power = np.square(self._mean[:whole]).reshape(-1, self.BLOCK).sum(axis=1)
+        best = int(np.argmax(power))
+        if power[best] < self.LEAST_LIKENESS * np.median(power):
             return None
-        delays = range(self.EARLIEST, self.LONGEST + 1)
-        span = slice(self.LONGEST, len(heard) + self.EARLIEST)
-        likeness = [_correlation(np.roll(played, delay)[span], heard[span]) for delay in delays]
-        best = int(np.argmax(likeness))
-        return delays[best] if likeness[best] >= self.LEAST_LIKENESS else None
+        return round(((best + 0.5) * self.BLOCK - self.EARLY) / (FRAME // 2))
 
-
-def _correlation(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
-    """Pearson's, -1..1; 0 where one of them is constant."""
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt(np.dot(a, a) * np.dot(b, b)))
-    return float(np.dot(a, b)) / scale if scale else 0.0
+    def _halved(self, frames: Iterable[Samples]) -> npt.NDArray[np.float32]:
+        """The newest sound at half the rate, shape (SPAN,)."""
+        pairs = np.concatenate([*frames])[-2 * self.SPAN :].reshape(-1, 2)
+        return np.asarray(pairs.sum(axis=1), np.float32)

@@ -42,15 +42,15 @@ class NoisereduceDenoise(Extension):
 
     async def start(self) -> None:
         self._sound = np.zeros(CONTEXT + audio.FRAME + LOOK_AHEAD, np.int16)
-        self._quiet: Quiet[Samples] = Quiet()
+        self._quiet = Quiet()
         self._gate: SpectralGateStationary | None = None
 
     async def handle(self, message: Message, emit: Emit) -> None:
         """A frame out for each frame in; it carries the sound of 16 ms before, and says so in its time."""
         assert isinstance(message, AudioFrame)
         self._sound = np.concatenate((self._sound[audio.FRAME :], message.samples))
-        if not message.gap and self._quiet.push(audio.level_db(message.samples), message.samples):
-            self._gate = self._build_gate(audio.to_float(np.concatenate(self._quiet.frames)))
+        if not message.gap and self._quiet.push(message.samples):
+            self._gate = self._build_gate(audio.to_float(np.concatenate(self._quiet.blocks)))
         cleaned = self._clean()
         time_s = message.time_s - LOOK_AHEAD / audio.SAMPLE_RATE
         await emit("pcm_frame", replace(message, samples=cleaned, time_s=time_s))

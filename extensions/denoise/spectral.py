@@ -2,10 +2,11 @@
 
 The rule is the one that noisereduce's stationary gate goes by: a threshold for each band from the mean and
 the deviation of its level in noise, and a mask that is smoothed over time and bands, so that no single tones
-are left over. Here it runs as a stream: each window is looked at once.
+are left over. Here it runs as a stream: each window is looked at once, and none while there is nothing to
+take away.
 """
 
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from pydantic import Field
 from extensions.denoise._quiet import Quiet
 from voice_agent import audio
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import AudioFrame, Message
+from voice_agent.message import AudioFrame, Message, Samples
 
 WINDOW = 256
 """Samples that are split into bands, 62 Hz wide: 16 ms. Windows of 32 ms gain 0.5 dB of SI-SDR, but smear
@@ -31,18 +32,21 @@ what comes after it: the first sound of a word is not cut."""
 SPREAD_S = 0.05
 """The mask is smoothed over so much time before and, as far as it has been heard, after."""
 SPREAD_HOPS = round(SPREAD_S * audio.SAMPLE_RATE / HOP)
+KEPT_HOPS = SPREAD_HOPS + HOPS + AHEAD
 LOOK_AHEAD = WINDOW - HOP + AHEAD * HOP
 """Samples by which the sound is late: 16 ms."""
 SPREAD = 4
 """Bands on either side that the mask is smoothed over: 250 Hz."""
 BANDS = WINDOW // 2 + 1
-Bands = npt.NDArray[np.float64]
+HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
+Floats = npt.NDArray[np.floating]
+Spectra = npt.NDArray[np.complexfloating]
 
 
 @dataclass
 class SpectralDenoise(Extension):
-    """Runs inline, 0.2 ms a frame; delays by 16 ms. Until the noise is known, and while there is
-    hardly any, sound passes unchanged."""
+    """Runs inline, 0.07 ms a frame; 0.01 ms until the noise is known, and while there is hardly any: then
+    sound passes unchanged. Delays by 16 ms either way."""
 
     strength: Annotated[float, Field(ge=0, le=1)] = 0.9
     """The share of the noise that is taken away."""
@@ -55,47 +59,71 @@ class SpectralDenoise(Extension):
     outputs = {"pcm_frame": AudioFrame}
 
     async def start(self) -> None:
-        self._bank = FilterBank()
+        self._sound: Samples = np.zeros(LOOK_AHEAD + audio.FRAME, np.int16)
+        """The frame that is due, and what has come since."""
         self._mask = Mask(self.threshold_std)
-        self._waiting: deque[npt.NDArray[np.complex128]] = deque(np.zeros((AHEAD, BANDS), np.complex128))
-        self._quiet: Quiet[Bands] = Quiet()
+        self._overlap: Overlap | None = None
+        """None while sound passes unchanged."""
+        self._quiet = Quiet()
 
     async def handle(self, message: Message, emit: Emit) -> None:
         """A frame out for each frame in; it carries the sound of 16 ms before, and says so in its time."""
         assert isinstance(message, AudioFrame)
-        pieces = audio.to_float(message.samples).reshape(-1, HOP)
-        windows = np.array([self._bank.split(piece) for piece in pieces])
-        levels = _level_db(windows)
-        gains = 1 - self.strength * (1 - self._mask.push(levels))
-        self._waiting.extend(windows)
-        cleaned = [self._bank.join(self._waiting.popleft() * gain) for gain in gains]
-        if not message.gap and self._quiet.push(audio.level_db(message.samples), levels):
-            loud = self._quiet.level_db > self.quiet_db
-            self._mask.learn(np.concatenate(self._quiet.frames) if loud else None)
-        samples = audio.to_int16(np.concatenate(cleaned))
+        self._sound = np.concatenate((self._sound[audio.FRAME :], message.samples))
+        samples = self._pass_on() if self._mask.is_open else self._clean()
+        if not message.gap and self._quiet.push(message.samples):
+            self._mask.learn(self._quiet.blocks if self._quiet.level_db > self.quiet_db else [])
         time_s = message.time_s - LOOK_AHEAD / audio.SAMPLE_RATE
         await emit("pcm_frame", replace(message, samples=samples, time_s=time_s))
 
+    def _pass_on(self) -> Samples:
+        self._overlap = None
+        return self._sound[: audio.FRAME].copy()
 
-class FilterBank:
-    """Sound to bands and back, 4 ms at a time; nothing changes where the bands are left as they are."""
+    def _clean(self) -> Samples:
+        sound = audio.to_float(self._sound)
+        spectra = split(sound)
+        gains = 1 - self.strength * (1 - self._mask.push(power(spectra[AHEAD:])))
+        self._overlap = self._overlap or Overlap(sound)
+        return audio.to_int16(self._overlap.join(spectra[:HOPS] * gains))
 
-    def __init__(self) -> None:
-        self._window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
-        self._scale = self._window / 1.5  # the squares of the four windows over a sample add up to that
-        self._sound = np.zeros(WINDOW)
-        self._sum = np.zeros(WINDOW)
 
-    def split(self, piece: npt.NDArray[np.floating]) -> npt.NDArray[np.complex128]:
-        """The bands of the latest window, shape (129,), after 64 more samples."""
-        self._sound = np.concatenate((self._sound[HOP:], piece))
-        return np.fft.rfft(self._sound * self._window)
+def split(sound: Floats) -> Spectra:
+    """Each window's bands, shape (n, 129), the first window at the start and the last at the end."""
+    pieces = sound.reshape(-1, HOP)
+    ends = range(WINDOW // HOP - 1, -1, -1)
+    windows = np.hstack([pieces[at : len(pieces) - end] for at, end in enumerate(ends)])
+    return np.fft.rfft(windows * HANN)
 
-    def join(self, bands: npt.NDArray[np.complex128]) -> npt.NDArray[np.float64]:
-        """The next 64 samples that are complete."""
-        self._sum = np.concatenate((self._sum[HOP:], np.zeros(HOP)))
-        self._sum += np.fft.irfft(bands, WINDOW) * self._scale
-        return self._sum[:HOP]
+
+def power(spectra: Spectra) -> Floats:
+    """In each band of each window."""
+    powers: Floats = spectra.real**2 + spectra.imag**2
+    return powers
+
+
+class Overlap:
+    """Windows back to sound; nothing changes where their bands are left as they are."""
+
+    SCALE = HANN / np.float32(1.5)
+    """The squares of the four windows over a sample add up to that."""
+    REST = WINDOW - HOP
+    """Samples that still lack a window."""
+
+    def __init__(self, sound: Floats) -> None:
+        """`sound` starts with the first window to be joined; what comes before it was left as it is."""
+        share = HANN * self.SCALE
+        before = [np.pad(share[at:], (0, at - HOP)) for at in range(HOP, WINDOW, HOP)]
+        self._rest: Floats = sound[: self.REST] * np.sum(before, axis=0)
+
+    def join(self, spectra: Spectra) -> Floats:
+        """A frame, shape (320,), of the next five windows."""
+        pieces = np.fft.irfft(spectra, WINDOW) * self.SCALE
+        sound = np.concatenate((self._rest, np.zeros(audio.FRAME, np.float32)))
+        for at, piece in zip(range(0, audio.FRAME, HOP), pieces, strict=True):
+            sound[at : at + WINDOW] += piece
+        self._rest = sound[audio.FRAME :]
+        return sound[: audio.FRAME]
 
 
 class Mask:
@@ -103,32 +131,52 @@ class Mask:
 
     def __init__(self, threshold_std: float) -> None:
         self._std = threshold_std
-        self._threshold: Bands | None = None
-        """In dB, shape (129,)."""
-        self._recent: Bands = np.ones((SPREAD_HOPS + HOPS + AHEAD, BANDS))
+        self._threshold: Floats | None = None
+        """A power, shape (129,)."""
+        self._recent = np.ones((KEPT_HOPS, BANDS), np.float32)
         """The latest windows' masks, smoothed over bands."""
-        distance = np.arange(len(self._recent)) - SPREAD_HOPS - np.arange(HOPS)[:, None]
-        over_time = np.maximum(0, 1 - np.abs(distance) / (SPREAD_HOPS + 1))
-        self._over_time = over_time / over_time.sum(axis=1, keepdims=True)
-        over_bands = 1 - np.abs(np.arange(-SPREAD, SPREAD + 1)) / (SPREAD + 1)
-        self._over_bands = over_bands / over_bands.sum()
+        self._ones = KEPT_HOPS
+        """So many of the latest are all 1."""
 
-    def learn(self, noise_db: Bands | None) -> None:
-        """From the levels of windows of noise, shape (n, 129); None where there is none to speak of."""
+    @property
+    def is_open(self) -> bool:
+        """The next frame's mask is all 1, and `push` need not be told of it."""
+        return self._threshold is None and self._ones >= KEPT_HOPS
+
+    def learn(self, noise: Sequence[Samples]) -> None:
+        """From stretches of noise; none where there is none to speak of."""
         self._threshold = None
-        if noise_db is not None:
-            self._threshold = noise_db.mean(axis=0) + self._std * noise_db.std(axis=0)
+        if noise:
+            windows = np.concatenate([split(audio.to_float(samples)) for samples in noise])
+            level_db = 10 * np.log10(power(windows) + 1e-12)
+            self._threshold = 10 ** ((level_db.mean(axis=0) + self._std * level_db.std(axis=0)) / 10)
 
-    def push(self, level_db: Bands) -> Bands:
-        """Take in the levels of a frame's windows, shape (5, 129); the mask of those AHEAD earlier, 0..1."""
-        masks = np.ones_like(level_db)
-        if self._threshold is not None:
-            loud = np.pad(level_db > self._threshold, ((0, 0), (SPREAD, SPREAD)), mode="edge")
-            masks = np.array([np.convolve(row, self._over_bands, "valid") for row in loud.astype(np.float64)])
+    def push(self, power: Floats) -> Floats:
+        """Take in the powers of a frame's windows, shape (5, 129); the mask of those AHEAD earlier, 0..1."""
+        if self._threshold is None:
+            masks = np.ones_like(power)
+            self._ones += HOPS
+        else:
+            masks = (power > self._threshold).astype(np.float32) @ OVER_BANDS
+            self._ones = 0
         self._recent = np.concatenate((self._recent[HOPS:], masks))
-        smoothed: Bands = self._over_time @ self._recent
+        smoothed: Floats = OVER_TIME @ self._recent
         return smoothed
 
 
-def _level_db(bands: npt.NDArray[np.complex128]) -> Bands:
-    return 10 * np.log10(bands.real**2 + bands.imag**2 + 1e-12)
+def _over_time() -> Floats:
+    """What each of the kept windows' masks counts for each of a frame's, shape (5, 18)."""
+    distance = np.arange(KEPT_HOPS) - SPREAD_HOPS - np.arange(HOPS)[:, None]
+    weights = np.maximum(0, 1 - np.abs(distance) / (SPREAD_HOPS + 1))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+
+
+def _over_bands() -> Floats:
+    """What each band counts for each smoothed one, shape (129, 129); the outermost stand for those beyond."""
+    weights = 1 - np.abs(np.arange(-SPREAD, SPREAD + 1)) / (SPREAD + 1)
+    bands = np.pad(np.eye(BANDS), ((0, 0), (SPREAD, SPREAD)), mode="edge")
+    return np.array([np.convolve(band, weights / weights.sum(), "valid") for band in bands], np.float32)
+
+
+OVER_TIME = _over_time()
+OVER_BANDS = _over_bands()

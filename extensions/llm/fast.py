@@ -63,7 +63,7 @@ class FastLlm(Extension):
             work = dialogue.reply(self._state, message.text, heard)
         reply = await self._carry_out(work, message, dialogue.language)
         self._state = reply.state
-        await emit("expecting", Expecting(dialogue.expects(reply.state)))
+        await emit("expecting", dialogue.expects(reply.state))
         if reply.declined:
             await emit("declined", Declined(message, reply.declined))
         else:

@@ -24,6 +24,10 @@ ON_THE_PHONE = {
     "zh": "这是电话通话：请用中文回答，只说一到三句简短的口语，不要用 Markdown、列表、表情或链接。"
     "不要编造事实。",
 }
+SAID_MEANWHILE = {
+    "en": 'While you think, the caller may hear "{}": begin with the answer itself.',
+    "zh": "在你思考时，来电者可能会先听到“{}”：请直接从答案本身说起。",
+}
 
 
 class Delta(BaseModel):
@@ -121,13 +125,20 @@ class OpenAiLlm(Extension):
         await emit("text", Text("", message.language, final=True))
 
     def _messages(self, prompt: Prompt) -> list[dict[str, Any]]:
-        language = prompt.language.split("-")[0].lower()
-        persona = self.system
-        if self._vertical and not persona:
-            persona = self._vertical.persona[self._vertical.speaks(language)]
-        system = f"{persona}\n\n{ON_THE_PHONE.get(language, ON_THE_PHONE['en'])}".strip()
+        system = self._system(prompt.language.split("-")[0].lower())
         history = [{"role": line.role, "content": line.text} for line in prompt.history]
         return [{"role": "system", "content": system}, *history, {"role": "user", "content": prompt.text}]
+
+    def _system(self, language: str) -> str:
+        """Who the model is, and how it speaks."""
+        persona, fillers = self.system, list[str]()
+        if self._vertical:
+            spoken = self._vertical.speaks(language)
+            persona = persona or self._vertical.persona[spoken]
+            fillers = self._vertical.phrases[spoken].filler
+        known = language if language in ON_THE_PHONE else "en"
+        rules = [ON_THE_PHONE[known], *(SAID_MEANWHILE[known].format(filler) for filler in fillers[:1])]
+        return f"{persona}\n\n{' '.join(rules)}".strip()
 
     async def _complete(
         self, messages: list[dict[str, Any]], calls: ToolCalls, may_call: bool

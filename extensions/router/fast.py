@@ -44,8 +44,6 @@ class Line:
 
     user: str = ""
     agent: str = ""
-    begun: bool = False
-    """Something of the reply was heard."""
     sent_to: str = ""
     """The port by which it was last asked."""
     failed: bool = False
@@ -121,6 +119,8 @@ class FastRouter(Extension):
         if message.hold:
             await self._say(self._phrases.wait, "asked to wait", emit)
         elif understood:
+            if message.cut_short and self._phrases.too_long:
+                await self._say_first(self._phrases.too_long, emit)
             await self._ask("fast", text, message.turn, "first choice", emit)
         else:
             await self._not_understood(message, emit)
@@ -152,16 +152,13 @@ class FastRouter(Extension):
             await self._call_back(self._phrases.callback_offer, turn, reason, emit)
 
     async def _failed(self, message: Failed, turn: int, emit: Emit) -> None:
-        """Apologise, once for a turn; with a callback if the caller has heard nothing yet.
-
-        Text that a node has emitted counts as heard: it is on its way.
-        """
+        """Apologise, once for a turn; with a callback if the node has given nothing of an answer yet."""
         line = self._line(turn)
         if line.failed:
             return
         line.failed = True
         reason = f"{message.node} failed: {message.reason}"
-        begun = line.begun or message.node in self.session.timings(turn)
+        begun = message.node in self.session.timings(turn)
         if begun or line.sent_to != "large":  # the callback is the work of "fast": of no use if that failed
             await self._say("\n" + self._phrases.apology, reason, emit)
         else:
@@ -174,6 +171,12 @@ class FastRouter(Extension):
         for piece in protected.texts(text, self._language):
             await emit("text", piece)
 
+    async def _say_first(self, phrase: str, emit: Emit) -> None:
+        """Something before the answer that another node gives."""
+        pause = " " if join(phrase, "x") != f"{phrase}x" else ""
+        for piece in protected.texts(phrase + pause, self._language, final=False):
+            await emit("text", piece)
+
     async def _ask(self, port: str, text: str, turn: int, reason: str, emit: Emit, flow: str = "") -> None:
         self._line(turn).sent_to = port
         await emit("route", Route(port, reason))
@@ -181,9 +184,7 @@ class FastRouter(Extension):
 
     async def _call_back(self, phrase: str, turn: int, reason: str, emit: Emit) -> None:
         """Say why, and let the small model take the caller's number."""
-        pause = " " if join(phrase, "x") != f"{phrase}x" else ""
-        for piece in protected.texts(phrase + pause, self._language, final=False):
-            await emit("text", piece)
+        await self._say_first(phrase, emit)
         await self._ask("fast", self._line(turn).user, turn, reason, emit, flow=CALLBACK)
 
     # --- what is known ---
@@ -208,7 +209,6 @@ class FastRouter(Extension):
 
     def _heard(self, message: Heard) -> None:
         line = self._line(message.reply)
-        line.begun = line.begun or bool(message.text)
         if message.final:
             cut = message.interrupted and message.text
             line.agent = message.text + (MARK_OF_INTERRUPTION if cut else "")

@@ -25,11 +25,13 @@ there, for a caller who says something else. 12.5 to 8.6 % of the words of rando
 
 
 @dataclass(frozen=True)
-class Grammar:
-    """Of an answer, with the pronunciations of its words."""
+class Asked:
+    """A kind of answer that the vertical asks for."""
 
-    jsgf: str
+    said: tuple[str, ...]
+    """Whole answers, with _grammar.VALUE in place of the value."""
     pronunciations: dict[str, str]
+    """Of all words in them."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Knowledge:
     """By what is expected, for what the vertical may ask; all have the same words."""
     pronunciations: dict[str, str]
     arpas: Mapping[Answer, str]
-    grammars: Mapping[Answer, Grammar]
+    asked: Mapping[Answer, Asked]
 
 
 @cache
@@ -52,11 +54,9 @@ def load(vertical: str) -> Knowledge:
         raise ModelError(
             f"vertical '{vertical}' has no English sentences, and stt.pocketsphinx knows no others"
         )
-    # A grammar of digits beside the language model made numbers worse in noise 20 dB under the voice (77
-    # against 89 % of the digits right), though better on clean voices: docs/benchmarks.md.
     said: dict[Answer, list[str]] = {}
     for slot in loaded.slots.values():
-        if slot.type == "letters" or slot.type == "email":
+        if slot.type != "choice":
             said.setdefault(slot.type, []).extend(slot.said.get(LANGUAGE, ()))
     return know(sentences, said)
 
@@ -88,15 +88,14 @@ def know(sentences: Sequence[str], said: Mapping[Answer, Sequence[str]] | None =
     }
     arpas = {answer: model.to_arpa() for answer, model in models.items()}
     pronunciations = _pronunciation.pronounce(models["free"].vocabulary, dictionary)
-    return Knowledge(models, pronunciations, arpas, _grammars(said or {}, dictionary))
+    return Knowledge(models, pronunciations, arpas, _asked(said or {}, dictionary))
 
 
-def _grammars(said: Mapping[Answer, Sequence[str]], dictionary: Path) -> dict[Answer, Grammar]:
-    """Of the answers that the vertical may ask for."""
-    grammars: dict[Answer, Grammar] = {}
+def _asked(said: Mapping[Answer, Sequence[str]], dictionary: Path) -> dict[Answer, Asked]:
+    """With the words of the grammar of each answer."""
+    names = {name: _pronunciation.LETTER_NAMES[name[0]] for name in _grammar.LETTERS} | _grammar.XRAY
+    asked: dict[Answer, Asked] = {}
     for answer, lines in said.items():
-        jsgf = _grammar.grammar(answer, lines)
-        names = {name: _pronunciation.LETTER_NAMES[name[0]] for name in _grammar.LETTERS}
-        words = _grammar.vocabulary(jsgf) - names.keys()
-        grammars[answer] = Grammar(jsgf, _pronunciation.pronounce(words, dictionary) | names | _grammar.XRAY)
-    return grammars
+        words = _grammar.vocabulary(_grammar.grammar(answer, lines)) - names.keys()
+        asked[answer] = Asked(tuple(lines), _pronunciation.pronounce(words, dictionary) | names)
+    return asked

@@ -5,7 +5,7 @@ the longest group of letters that has a usual sound is taken, from left to right
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 VARIANT = re.compile(r"\(\d+\)$")
@@ -51,6 +51,12 @@ def pronounce(words: Iterable[str], dictionary: Path) -> dict[str, str]:
     for word in sorted(wanted - entries.keys()):
         entries[word] = guess(word)
     return entries
+
+
+def write_dictionary(pronunciations: Mapping[str, str], path: Path) -> str:
+    """Write them as pocketsphinx reads them; the path."""
+    path.write_text("".join(f"{word} {phones}\n" for word, phones in pronunciations.items()), "utf-8")
+    return str(path)
 
 
 def guess(word: str) -> str:

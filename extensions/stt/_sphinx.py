@@ -1,12 +1,13 @@
 """pocketsphinx's decoders with the state of one caller: a language model, and beside it a grammar.
 
-The language model hears all that the vertical expects. When a number, a code or an address was asked for, the
-grammar of it listens to the same sound; its text is taken if it fits the sound about as well.
+The language model hears all that the vertical expects, while the caller speaks. When a number, a code or an
+address was asked for and it heard one, the grammar of it hears the same sound again (_rehearing.py), and its
+text is taken.
 """
 
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -17,7 +18,9 @@ import pocketsphinx
 from extensions.stt import _language_model
 from extensions.stt._ear import Ear
 from extensions.stt._grammar import is_answer, written
-from extensions.stt._knowledge import Grammar, Knowledge
+from extensions.stt._knowledge import Knowledge
+from extensions.stt._pronunciation import write_dictionary
+from extensions.stt._rehearing import Rehearing
 from voice_agent.message import Answer, Samples
 
 NO_SOUND: Samples = np.zeros(0, np.int16)
@@ -33,11 +36,6 @@ TUNING = {
 """Weights of the language model, above the package's 6.5 and 9.5: 16 against 19 % of words wrong. Beams wider
 than its own, which lost the right word before the language model could speak for it: "one two three four"
 ended in "color" in 11 of 40 calls with varied level, noise and timing, now in none, for a sixth more time."""
-NUMBER_TUNING = {"lw": 6.5, "wip": 0.01, "bestpath": False}
-SPELLING_TUNING = {"lw": 6.5, "wip": 1e-4, "bestpath": False, "beam": 1e-70, "pbeam": 1e-70, "wbeam": 1e-55}
-"""For grammars. The penalty for each word is below the package's 0.65, without which digits are put in where
-there are none: 3.8 against 6.7 % of them wrong. With its own beams, some codes had no end. No lattice: of a
-grammar that holds many short words it takes minutes."""
 CONFIDENCE = (94.0, 4.4, 3.2)
 """Logistic regression of "three words in four are right or more" against "fewer than two in five": weights
 of the log10 probability of the words for each 10 ms of speech (nonsense is decoded as many short, unlikely
@@ -84,7 +82,7 @@ class Recogniser:
                 Path(paths[answer]).write_text(arpa, "utf-8")
             self._decoder = pocketsphinx.Decoder(
                 lm=paths["free"],
-                dict=_dictionary(knowledge.pronunciations, Path(name, "words.dict")),
+                dict=write_dictionary(knowledge.pronunciations, Path(name, "words.dict")),
                 loglevel="FATAL",
                 fwdflat=False,
                 **TUNING,
@@ -93,19 +91,18 @@ class Recogniser:
             for answer in paths.keys() - self._searches.keys():
                 self._decoder.add_lm_file(answer, paths[answer])
                 self._searches[answer] = answer
-        self._grammars: dict[Answer, pocketsphinx.Decoder] = {}
-        self._beside: pocketsphinx.Decoder | None = None
-        """The grammar that listens to this utterance, if any."""
+        self._grammars: dict[Answer, Rehearing] = {}
+        self._beside: Rehearing | None = None
+        """The grammar that will hear this utterance again, if any."""
 
-    def expect(self, answer: Answer) -> None:
+    def expect(self, answer: Answer, min_length: int = 0, max_length: int = 0) -> None:
         """From the next utterance on, listen for such an answer in the first place. Takes 25 ms the first
         time.
         """
-        grammar = self._knowledge.grammars.get(answer)
-        if grammar and answer not in self._grammars:
-            self._grammars[answer] = _grammar_decoder(
-                grammar, NUMBER_TUNING if answer == "digits" else SPELLING_TUNING
-            )
+        if asked := self._knowledge.asked.get(answer):
+            if answer not in self._grammars:
+                self._grammars[answer] = Rehearing(answer, asked)
+            self._grammars[answer].expect(min_length, max_length)
         self._expected = answer if answer in self._searches else "free"
 
     def begin(self, opening: Samples = NO_SOUND) -> None:
@@ -114,38 +111,39 @@ class Recogniser:
             self._active = self._expected
             self._decoder.activate_search(self._searches[self._active])
         self._beside = self._grammars.get(self._active)
+        if self._beside:
+            self._beside.begin()
         self._ear.listen(opening)
-        for decoder in self._listening:
-            decoder.set_cmn(self._ear.cepstral_mean())
-            decoder.start_utt()
+        self._decoder.set_cmn(self._ear.cepstral_mean())
+        self._decoder.start_utt()
 
     def feed(self, samples: Samples) -> None:
-        sound = samples.tobytes()
-        for decoder in self._listening:
-            decoder.process_raw(sound, False, False)
+        self._decoder.process_raw(samples.tobytes(), False, False)
+        if self._beside:
+            self._beside.hear(samples)
 
     def interim(self) -> str:
         """The best guess up to now."""
         guess = self._decoder.hyp()
         return guess.hypstr if guess else ""
 
+    def hear_again(self) -> Iterator[None]:
+        """The utterance may be over: what can be done then before it is sure, 4 ms at a time."""
+        if self._beside and is_answer(self._active, self.interim()):
+            yield from self._beside.again()
+
     def end(self) -> Understood:
         """Close the utterance and settle what was said."""
-        for decoder in self._listening:
-            decoder.end_utt()
+        self._decoder.end_utt()
         best = self._decoder.hyp()
         if not best or not best.hypstr:
             return Understood("", 0.0)
         understood = Understood(best.hypstr, self._confidence())
-        answer = self._beside.hyp() if self._beside else None
-        if answer and answer.hypstr and is_answer(self._active, understood.text):
-            text = written(answer.hypstr)
-            return Understood(text, max(understood.confidence, agreement(text, understood.text)))
+        if self._beside and is_answer(self._active, understood.text):
+            text = written(self._beside.text())
+            if text:
+                return Understood(text, max(understood.confidence, agreement(text, understood.text)))
         return understood
-
-    @property
-    def _listening(self) -> list[pocketsphinx.Decoder]:
-        return [self._decoder, self._beside] if self._beside else [self._decoder]
 
     def _confidence(self) -> float:
         """How probable it is that most words are right; see CONFIDENCE."""
@@ -159,18 +157,3 @@ class Recogniser:
         features = (likelihood / frames, posterior, 1.0)
         evidence = sum(weight * feature for weight, feature in zip(CONFIDENCE, features, strict=True))
         return 1 / (1 + math.exp(-evidence))
-
-
-def _grammar_decoder(grammar: Grammar, tuning: Mapping[str, float | bool]) -> pocketsphinx.Decoder:
-    with tempfile.TemporaryDirectory(prefix="voice-agent-") as name:
-        dictionary = _dictionary(grammar.pronunciations, Path(name, "words.dict"))
-        decoder = pocketsphinx.Decoder(lm=None, dict=dictionary, loglevel="FATAL", **tuning)
-    decoder.add_jsgf_string("answer", grammar.jsgf)
-    decoder.activate_search("answer")
-    return decoder
-
-
-def _dictionary(pronunciations: Mapping[str, str], path: Path) -> str:
-    """Write them as pocketsphinx reads them; the path."""
-    path.write_text("".join(f"{word} {phones}\n" for word, phones in pronunciations.items()), "utf-8")
-    return str(path)

@@ -62,7 +62,7 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class Whisper:
-    """A model and the thread that it works in."""
+    """A model and the threads that it works in."""
 
     model: WhisperModel
     worker: Worker
@@ -117,10 +117,11 @@ class Whisper:
 
 
 @cache
-def load(model: str, device: str, compute_type: str, threads: int) -> Whisper:
+def load(model: str, device: str, compute_type: str, threads: int, at_once: int = 1) -> Whisper:
     """From local files alone, once per process. Raises ModelError that says how to get it.
 
-    `compute_type` is CTranslate2's number type, "" the fastest that loses next to nothing.
+    `compute_type` is CTranslate2's number type, "" the fastest that loses next to nothing. `at_once` sounds
+    are decoded at the same time, each on so many `threads`; they share the weights.
     """
     if device == "auto":
         device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
@@ -130,6 +131,7 @@ def load(model: str, device: str, compute_type: str, threads: int) -> Whisper:
             device=device,
             compute_type=compute_type or COMPUTE_TYPES[device],
             cpu_threads=threads,
+            num_workers=at_once,
             local_files_only=True,
         )
     except huggingface_hub.errors.LocalEntryNotFoundError as error:
@@ -139,7 +141,7 @@ def load(model: str, device: str, compute_type: str, threads: int) -> Whisper:
         ) from error
     except (ValueError, RuntimeError, OSError) as error:
         raise ModelError(f"Whisper model '{model}' does not load: {error}") from error
-    return Whisper(loaded, Worker("whisper"))
+    return Whisper(loaded, Worker("whisper", at_once))
 
 
 @cache

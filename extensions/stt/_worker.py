@@ -1,8 +1,9 @@
-"""One thread for each model: it takes what all calls want decoded, and no call starves another.
+"""A few threads for each model: they take what all calls want decoded, and no call starves another.
 
 Final texts go first, the one that has waited longest before the others; interim texts, which are replaced
-soon anyway, only while nobody waits for a final one. A call puts in at most one job at a time, so that taking
-the oldest is taking turns.
+soon anyway, only while nobody waits for a final one, and never on the last free thread: what is being decoded
+cannot be stopped, and a final text must not wait for it. A call wants one text at a time, so that taking the
+oldest is taking turns.
 """
 
 import threading
@@ -45,12 +46,15 @@ class Lane(Executor):
 
 
 class Worker:
-    """The thread, made when there is something to do, and its two lanes."""
+    """The threads, made when there is something to do, and their two lanes."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, threads: int = 1) -> None:
         self._name = name
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._threads = threads
+        self._made = 0
+        self._interims = 0
+        """Interim texts that are being decoded."""
         self.final = Lane(self)
         self.interim = Lane(self)
 
@@ -58,16 +62,22 @@ class Worker:
         """Append a job to a lane; from any thread."""
         with self._changed:
             lane.waiting.append(job)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-                self._thread.start()
+            if self._made < self._threads:
+                self._made += 1
+                threading.Thread(target=self._work, name=f"{self._name}-{self._made}", daemon=True).start()
             self._changed.notify()
 
     def _work(self) -> None:
         while True:
-            self._next()()
+            with self._changed:
+                self._changed.wait_for(lambda: self.final.waiting or self._may_take_interim)
+                lane = self.final if self.final.waiting else self.interim
+                job = lane.waiting.popleft()
+                self._interims += lane is self.interim
+            job()
+            with self._changed:
+                self._interims -= lane is self.interim
 
-    def _next(self) -> Callable[[], None]:
-        with self._changed:
-            self._changed.wait_for(lambda: self.final.waiting or self.interim.waiting)
-            return (self.final.waiting or self.interim.waiting).popleft()
+    @property
+    def _may_take_interim(self) -> bool:
+        return bool(self.interim.waiting) and self._interims < max(1, self._threads - 1)

@@ -49,8 +49,7 @@ INTERIM_PAUSE = 4.0
 a fifth of the model's time at most, and give way by themselves where many calls share it."""
 PAUSE_DB = 20.0
 """A frame so far below the loudest of the speech may be the beginning of its end: no interim decode starts
-then, so that the last one is done when the VAD tells of the end, some 100 ms later, and the final one need
-not wait for it."""
+then, so that the final one has the processor, and with `at_once` 1 the thread, to itself."""
 RESUME_S = 1.0
 """Speech that goes on so soon may belong to the sentence before."""
 PROMPT_CHARS = 400
@@ -97,7 +96,7 @@ class Speech:
 
 @dataclass
 class FasterWhisperStt(Extension):
-    """Transcribes in the model's own thread, which takes turns between all calls (_worker.py)."""
+    """Transcribes in the model's own threads, which take turns between all calls (_worker.py)."""
 
     model: str = "base"
     """A name in `voice-agent models list` such as "base", a repository in the Hugging Face hub's cache, or a
@@ -107,6 +106,9 @@ class FasterWhisperStt(Extension):
     """CTranslate2's number type; "" takes "int8" on a CPU and "float16" on a GPU."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     """CPU threads for one transcription; on short speech more make it slower."""
+    at_once: Annotated[int, Field(ge=1, le=16)] = 2
+    """Transcriptions at the same time, for all calls together; a final text waits for no interim one unless
+    this is 1."""
     language: str = ""
     """As ISO 639-1; "" takes the language of the call, "auto" detects it in each stretch of speech."""
     beam_size: Annotated[int, Field(ge=1, le=10)] = 1
@@ -134,7 +136,7 @@ class FasterWhisperStt(Extension):
         self._load()
 
     def _load(self) -> Whisper:
-        return load(self.model, self.device, self.compute_type, self.threads)
+        return load(self.model, self.device, self.compute_type, self.threads, self.at_once)
 
     async def start(self) -> None:
         self._whisper = self._load()

@@ -39,9 +39,7 @@ OPENING_S = 0.7
 OPENING_LEAD_S = 0.1
 """Of that lies before the VAD's start."""
 BACKLOG_STEP = 5
-"""Frames decoded for each one that arrives while what came before is caught up with: 3 ms at a time."""
-PAUSED_STEP = 10
-"""The same from the first hint of an end on: the rest is decoded by the time that the end is known."""
+"""Frames decoded at a time while what came before is caught up with: 3 ms."""
 INTERIM_S = 0.2
 """Interim texts are at least so far apart."""
 
@@ -86,7 +84,6 @@ class PocketsphinxStt(Extension):
         self._opening_from_s = 0.0
         self._backlog: list[AudioFrame] = []
         """Frames of this utterance that are not yet decoded."""
-        self._step = BACKLOG_STEP
         self._frames_fed = 0
         self._interim = ""
         """The latest interim text."""
@@ -103,18 +100,17 @@ class PocketsphinxStt(Extension):
             case SpeechStarted() if not self._speaking:
                 self._begin(message)
             case SpeechPaused() if self._speaking and self._recogniser:
-                if not self._decoding:  # a short answer: nothing more is to be heard before it ends
-                    self._begin_decoding(self._recogniser)
-                self._step = PAUSED_STEP
+                await self._get_ready(self._recogniser)
             case SpeechEnded():
                 await emit("asr_result", self._finish(message.time_s))
             case Expecting() if self._recogniser:
-                await asyncio.to_thread(self._recogniser.expect, message.answer)
+                await self.session.confirmed(message.turn)
+                asked_for = message.answer, message.min_length, message.max_length
+                await asyncio.to_thread(self._recogniser.expect, *asked_for)
 
     def _begin(self, started: SpeechStarted) -> None:
         self._speaking = True
         self._decoding = False
-        self._step = BACKLOG_STEP
         self._interim = ""
         self._pieces = []
         self._opening_from_s = started.time_s - OPENING_LEAD_S
@@ -128,7 +124,7 @@ class PocketsphinxStt(Extension):
             if frame.time_s < self._opening_from_s + OPENING_S - audio.FRAME_S:
                 return
             self._begin_decoding(self._recogniser)
-        self._feed(self._recogniser, self._step)
+        self._feed(self._recogniser, BACKLOG_STEP)
         now_s = frame.time_s + audio.FRAME_S
         if now_s < self._interim_due_s:
             return
@@ -137,6 +133,18 @@ class PocketsphinxStt(Extension):
             self._interim = text
             self._interim_due_s = now_s + INTERIM_S
             await emit("asr_result", Transcript(text, False, LANGUAGE, end_s=now_s))
+
+    async def _get_ready(self, recogniser: Recogniser) -> None:
+        """At the first hint of an end: do what takes long, so that the text is there when the end is known.
+        Other calls have their turn every 3 or 4 ms.
+        """
+        if not self._decoding:  # a short answer: nothing more is to be heard before it ends
+            self._begin_decoding(recogniser)
+        while self._backlog:
+            self._feed(recogniser, BACKLOG_STEP)
+            await asyncio.sleep(0)
+        for _ in recogniser.hear_again():
+            await asyncio.sleep(0)
 
     def _begin_decoding(self, recogniser: Recogniser) -> None:
         self._decoding = True

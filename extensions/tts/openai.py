@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any
@@ -83,6 +83,9 @@ class OpenAiTts(Extension):
     async def handle(self, message: Message, emit: Emit) -> None:
         """Begin a clause. The last one of a reply waits until all is spoken: no failure goes untold."""
         assert isinstance(message, Clause)
+        if message.turn is None:
+            await self._backchannel(message, emit)
+            return
         if message.turn != self._turn:
             self._turn, self._failure, self._failure_told = message.turn, None, False
         if self._failure is None:
@@ -96,6 +99,15 @@ class OpenAiTts(Extension):
             self.flush()
             await emit("pcm_frame", Speech(SILENCE, final=True, turn=message.turn))
             raise self._failure
+
+    async def _backchannel(self, clause: Clause, emit: Emit) -> None:
+        """It is worth nothing late: spoken where it is kept, else only kept for the next time."""
+        in_time = self._cache.get(clause) is not None
+        with suppress(TurnError):
+            async with aclosing(self._speech(clause)) as speech:
+                async for stretch in speech:
+                    if in_time:
+                        await emit("pcm_frame", stretch)
 
     def flush(self) -> None:
         self._cut.set()

@@ -31,11 +31,14 @@ class End:
     confidence: float = 1.0
     ended_s: float = 0.0
     hold: bool = False
+    cut_short: bool = False
+    """He has spoken past the limit, and had more to say."""
     tentative: bool = False
 
     def says(self, other: "End") -> bool:
         """Whether the answer to one is an answer to the other."""
-        return self.text == other.text and (self.confidence < UNSURE) == (other.confidence < UNSURE)
+        as_sure = (self.confidence < UNSURE) == (other.confidence < UNSURE)
+        return self.text == other.text and as_sure and self.cut_short == other.cut_short
 
 
 @dataclass(frozen=True)
@@ -55,4 +58,12 @@ class Speak:
     why: Literal["idle", "hold"]
 
 
-Action = TakeFloor | Play | End | Confirm | GiveUp | Speak
+@dataclass(frozen=True)
+class Backchannel:
+    """The agent shall let the caller know that it listens, and no more."""
+
+    language: str
+    """Of what the caller says; "" where that is not known."""
+
+
+Action = TakeFloor | Play | End | Confirm | GiveUp | Speak | Backchannel

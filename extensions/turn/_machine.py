@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from extensions.turn._actions import Action, Confirm, End, GiveUp, Play, Speak, TakeFloor
+from extensions.turn._backchannel import Backchannels
 from extensions.turn._overlap import UNSURE, Overlap, OverlapJudge
 from extensions.turn._patience import Patience, Waiting
 from extensions.turn._said import Said
@@ -66,6 +67,7 @@ class Machine:
     patience: Patience
     overlap: OverlapJudge
     limits: Limits = Limits()
+    backchannels: Backchannels = field(default_factory=Backchannels)
     watch: Watch = field(default_factory=Watch)
     state: State = State.LISTENING
     on_hold: bool = False
@@ -255,7 +257,8 @@ class Machine:
         assert said is not None
         if self._protected:
             return
-        heard = Overlap.of(said, self._now_s, self._below_db(said), self._asked, self.watch.kinds)
+        aside = self.patience.wait(said.words, said.language, said.confidence).aside
+        heard = Overlap.of(said, self._now_s, self._below_db(said), self._asked, self.watch.kinds, aside)
         verdict = self.overlap.judge(heard)
         if verdict == "yield":
             yield from self._take_floor(cut=True)
@@ -291,21 +294,22 @@ class Machine:
     # --- the end of a turn ---
 
     def _waiting(self, said: Said) -> Waiting:
-        waiting = self.patience.wait(join(self.unheard, said.words), said.language, said.confidence)
-        monologue = self.limits.monologue_s and self._now_s - said.began_s > self.limits.monologue_s
-        return waiting._replace(seconds=self.patience.least_s) if monologue else waiting
+        too_long = 0 < self.limits.monologue_s < self._now_s - said.began_s
+        text = join(self.unheard, said.words)
+        return self.patience.wait(text, said.language, said.confidence, too_long)
 
     def _speculate(self) -> Iterator[Action]:
         """Prepare an answer to what has been understood, if it may be all and no answer is under way."""
         said = self.said
         if said is None or self.on_hold or self._over_reply or not (said.is_up_to_date and said.settled):
             return
-        guess = self._as_end(said, tentative=True)
+        waiting = self._waiting(said)
+        guess = self._as_end(said, waiting, tentative=True)
         if self._guess is not None and self._guess.says(guess):
             return
         yield from self._give_up()
-        waiting = self._waiting(said)
-        if guess.text and waiting.finished >= self.limits.guess and not waiting.hold:
+        aside = waiting.aside >= self.overlap.maybe_aside
+        if guess.text and waiting.finished >= self.limits.guess and not (waiting.hold or aside):
             self._guess = guess
             yield guess
 
@@ -324,6 +328,8 @@ class Machine:
             return
         waiting = self._waiting(said)
         if silence_s < waiting.seconds:
+            if not self.on_hold:
+                yield from self.backchannels.in_pause(said, waiting, self._now_s)
             return
         if self._is_nothing(said, waiting):
             yield from self._give_up()
@@ -332,11 +338,15 @@ class Machine:
             if not self.on_hold or waiting.hold:
                 self._quiet_since_s = self._now_s
             return
-        yield from self._end(self._as_end(said, hold=waiting.hold))
+        yield from self._end(self._as_end(said, waiting))
 
     def _is_nothing(self, said: Said, waiting: Waiting) -> bool:
-        """Whether it is no turn: a cough; on hold, whatever is no return; a late sign of listening."""
+        """Whether it is no turn: a cough; words to somebody else; on hold, whatever is no return; a late sign
+        of listening.
+        """
         kind = self.overlap.phrases.kind(said.words)
+        if waiting.aside >= self.overlap.aside and kind != "stop":
+            return True
         if self.on_hold:
             far = self._below_db(said) >= self.overlap.far_db
             return far or waiting.hold or kind in ("", "backchannel") or said.confidence < UNSURE
@@ -346,14 +356,15 @@ class Machine:
             return True
         return not said.words and said.voiced_s < self.limits.ignored_s
 
-    def _as_end(self, said: Said, hold: bool = False, tentative: bool = False) -> End:
+    def _as_end(self, said: Said, waiting: Waiting, tentative: bool = False) -> End:
         text = join(self.unheard, said.words)
         return End(
             text,
             language=said.language,
             confidence=said.confidence if text else 0.0,
             ended_s=(said.paused_s if said.speaking else said.ended_s) or 0.0,
-            hold=hold,
+            hold=waiting.hold,
+            cut_short=waiting.cut_short,
             tentative=tentative,
         )
 

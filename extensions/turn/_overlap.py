@@ -49,9 +49,13 @@ class Overlap:
     """The agent has just asked something, so that "yes" is an answer."""
     kinds: Kinds = UNKNOWN
     """What it sounds like."""
+    aside: float = 0.0
+    """Probability of the words so far that they are meant for somebody else."""
 
     @classmethod
-    def of(cls, said: Said, now_s: float, below_db: float, asked: bool, kinds: Kinds) -> "Overlap":
+    def of(
+        cls, said: Said, now_s: float, below_db: float, asked: bool, kinds: Kinds, aside: float
+    ) -> "Overlap":
         """Of what the caller has said by a moment."""
         return cls(
             voiced_s=said.voiced_until(now_s),
@@ -65,6 +69,7 @@ class Overlap:
             below_db=below_db,
             asked=asked,
             kinds=kinds,
+            aside=aside,
         )
 
 
@@ -88,6 +93,10 @@ class OverlapJudge:
     """A sound that ceases earlier may well have been a sign of listening, whatever has been understood."""
     far_db: float = 9.0
     """A sound so much quieter than the caller is somebody else's: it must plainly want the floor."""
+    aside: float = 0.9
+    """Probability from which words are not meant for the agent."""
+    maybe_aside: float = 0.5
+    """From here on the agent, turned down, hears the end of a sentence before it falls silent."""
     backchannel_s: float = 1.6
     """Signs of listening that go on for so long are the beginning of a turn."""
 
@@ -103,6 +112,8 @@ class OverlapJudge:
                 return "ignore"
             goes_on = heard.unknown_s >= self._patience_s(heard) or heard.voiced_s >= self.backchannel_s
             return "pause" if goes_on else "wait"
+        if kind == "words" and heard.aside >= min(self.maybe_aside, self.aside):
+            return self._of_an_aside(heard)
         if kind == "words" and (heard.final or heard.voiced_s >= self.words_s):
             return "yield"
         if heard.final:
@@ -142,6 +153,13 @@ class OverlapJudge:
         if heard.kinds.listening >= LIKELY:
             return self.listening_s
         return self.floor_s if heard.kinds.floor >= LIKELY else self.pause_s
+
+    def _of_an_aside(self, heard: Overlap) -> Verdict:
+        if not (heard.final or heard.known):
+            return "wait"
+        if heard.aside >= self.aside:
+            return "ignore"
+        return "yield" if heard.final or heard.voiced_s >= self.words_s else "wait"
 
     def _of_somebody_else(self, heard: Overlap, kind: Kind) -> Verdict:
         if kind == "stop" and heard.final:

@@ -8,13 +8,14 @@ speak, a sign of listening, or nothing. `_machine.py` has the rules; this carrie
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
+from itertools import chain, cycle
 from typing import Annotated
 
 from pydantic import Field, ValidationError
 
 from extensions.turn import _actions as actions
 from extensions.turn import _sounds, _words
+from extensions.turn._backchannel import Backchannels
 from extensions.turn._machine import Limits, Machine
 from extensions.turn._overlap import OverlapJudge
 from extensions.turn._patience import Patience
@@ -26,6 +27,7 @@ from voice_agent.errors import GraphError, ModelError
 from voice_agent.extension import Emit, Extension
 from voice_agent.message import (
     AudioFrame,
+    Clause,
     Expecting,
     Heard,
     Hold,
@@ -75,7 +77,7 @@ class SemanticTurn(Extension):
     )  # fmt: skip
     outputs = {
         "turn_started": TurnStarted, "turn_ended": TurnEnded, "playback": Playback,
-        "hold": Hold, "nudge": Nudge,
+        "hold": Hold, "nudge": Nudge, "backchannel": Clause,
     }  # fmt: skip
 
     def prepare(self) -> None:
@@ -115,7 +117,11 @@ class SemanticTurn(Extension):
                 manners.unfinished_ms / 1000,
                 whole=_whole_sentences(self.vertical),
             ),
-            OverlapJudge(phrases, pause_s=self.pause_ms / 1000),
+            OverlapJudge(
+                phrases,
+                pause_s=self.pause_ms / 1000,
+                **({"aside": NEVER, "maybe_aside": NEVER} if manners.answers_asides else {}),
+            ),
             Limits(
                 transcript_s=self.transcript_timeout_ms / 1000,
                 ignored_s=self.ignored_ms / 1000,
@@ -124,15 +130,21 @@ class SemanticTurn(Extension):
                 remind_s=manners.remind_s,
                 guess=Limits.guess if self.speculate else NEVER,
             ),
+            Backchannels(manners.backchannel_after_s, manners.backchannel_every_s),
         )
         self._tentative: tuple[int, float] | None = None
         """The tentative turn, and the audio time at which it was opened."""
         self._now_s = 0.0
+        vertical = load_vertical(self.vertical) if self.vertical else None
+        self._backchannels = {
+            language: cycle(phrases.backchannels)
+            for language, phrases in (vertical.phrases.items() if vertical else ())
+        }
 
     async def handle(self, message: Message, emit: Emit) -> None:
         if isinstance(message, Expecting):
             await self.session.confirmed(message.turn)
-            self._machine.patience.expected = message.answer
+            self._machine.patience.expected = message
             return
         if isinstance(message, AudioFrame):
             self._now_s = message.time_s
@@ -184,6 +196,15 @@ class SemanticTurn(Extension):
                 self.session.interrupt()
             case actions.Speak():
                 await emit("nudge", Nudge(action.why, turn=self._begin()))
+            case actions.Backchannel():
+                await self._backchannel(action.language or self.session.language, emit)
+
+    async def _backchannel(self, language: str, emit: Emit) -> None:
+        """Its clause belongs to no turn: it is no reply, and nothing cuts it."""
+        vertical = load_vertical(self.vertical)
+        language = vertical.speaks(language)
+        if phrase := next(self._backchannels[language], ""):
+            await emit("backchannel", Clause(phrase, language, final=True))
 
     def _begin(self) -> int:
         turn = self.session.begin_turn()
@@ -208,4 +229,6 @@ def _whole_sentences(vertical: str) -> frozenset[Tokens]:
 
 
 def _ended(end: actions.End, turn: int) -> TurnEnded:
-    return TurnEnded(end.text, end.language, end.confidence, end.ended_s, end.hold, turn=turn)
+    return TurnEnded(
+        end.text, end.language, end.confidence, end.ended_s, end.hold, end.cut_short, turn=turn
+    )  # fmt: skip

@@ -56,9 +56,10 @@ class Judge:
         window: asked when the voice may have paused, so that a pause need not wait for a window's edge.
         """
         for samples, start_s, gap in self._windows.push(frame):
-            level_db = audio.level_db(samples)
+            probability = probability_of(samples)
+            level_db = audio.level_db(samples) if probability else audio.SILENCE_DB
             end_s = start_s + self._window_s
-            for event in self._hysteresis.push(probability_of(samples), start_s, end_s, gap, level_db):
+            for event in self._hysteresis.push(probability, start_s, end_s, gap, level_db):
                 await emit(PORT_OF[type(event)], event)
         paused = self._glance(glance_at) if glance_at else None
         if paused:

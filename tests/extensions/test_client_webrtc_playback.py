@@ -73,6 +73,25 @@ def test_ducked_paused_and_back_is_played_and_told() -> None:
     run(main())
 
 
+def test_a_backchannel_is_heard_and_is_no_reply() -> None:
+    async def main() -> None:
+        async with a_line() as line:
+            await speak(line, 4.2)
+            events, heard = of_the_reply(line), len(line.out.of(Heard))
+            await line.client.handle(Clause("Uh-huh.", final=True), line.out)
+            await line.client.handle(Speech(tone(0.4, hz=300), "Uh-huh.", final=True), line.out)
+            await line.pass_time(0.1)
+            line.client.flush()
+            await line.pass_time(0.2)
+            assert -27 < level_db(line, 0.1) < -25, "6 dB below a reply, and not cut"
+            await line.pass_time(0.5)
+            assert level_db(line, 0.3) == audio.SILENCE_DB
+            assert (of_the_reply(line), len(line.out.of(Heard))) == (events, heard)
+            assert [event["text"] for event in line.peer.of("voice_agent.backchannel")] == ["Uh-huh."]
+
+    run(main())
+
+
 def test_an_interruption_ends_a_pause_and_the_page_is_told() -> None:
     async def main() -> None:
         async with a_line() as line:

@@ -8,7 +8,7 @@ import pytest
 from extensions.denoise import noisereduce, spectral
 from extensions.denoise._quiet import Quiet
 from extensions.denoise.noisereduce import NoisereduceDenoise
-from extensions.denoise.spectral import HOP, FilterBank, SpectralDenoise
+from extensions.denoise.spectral import SpectralDenoise
 from extensions.denoise.webrtc import WebrtcDenoise
 from tests.extensions._voices import say
 from voice_agent import audio
@@ -105,18 +105,18 @@ def test_speech_is_not_learned_as_noise(denoiser: Extension, delay: int) -> None
 
 
 def test_what_is_taken_for_noise_follows_the_room_and_stays_small() -> None:
-    quiet: Quiet[Samples] = Quiet()
+    quiet = Quiet()
 
     def level_after(seconds: float, level_db: float) -> float:
         for frame in audio.frames(noise(seconds, level_db)):
-            quiet.push(audio.level_db(frame), frame)
-        return audio.level_db(np.concatenate(quiet.frames))
+            quiet.push(frame)
+        return audio.level_db(np.concatenate(quiet.blocks))
 
     assert level_after(2, -40) == pytest.approx(-40, abs=1)
     assert level_after(2, -60) == pytest.approx(-60, abs=1)
     assert level_after(8, -40) == pytest.approx(-60, abs=1)
     assert level_after(6, -40) == pytest.approx(-40, abs=1)
-    assert len(quiet.frames) * audio.FRAME_S < 1
+    assert sum(map(len, quiet.blocks)) < audio.SAMPLE_RATE
 
 
 @pytest.mark.parametrize(("denoiser", "delay"), GATES)
@@ -136,12 +136,29 @@ def test_a_quiet_call_passes_as_it_is() -> None:
     assert np.array_equal(out[spectral.LOOK_AHEAD :], quiet[: -spectral.LOOK_AHEAD])
 
 
-def test_the_filter_bank_gives_back_what_it_was_given() -> None:
-    bank = FilterBank()
-    sound = audio.to_float(noise(0.4, -20))
-    out = np.concatenate([bank.join(bank.split(piece)) for piece in sound.reshape(-1, HOP)])
-    late = spectral.WINDOW - HOP
-    assert np.allclose(out[late:], sound[:-late], atol=1e-9)
+def test_where_the_bands_are_left_as_they_are_nothing_changes() -> None:
+    """Also where a room becomes loud, quiet, and loud again: there the work begins and ends."""
+    rooms = [(2, -40), (10, -70), (11, -45)]
+    sound = np.concatenate([noise(seconds, level_db) for seconds, level_db in rooms])
+    works = []
+    out = []
+
+    async def emit(port: str, message: Message) -> None:
+        assert isinstance(message, AudioFrame)
+        out.append(message.samples)
+
+    async def call() -> None:
+        denoiser = SpectralDenoise(strength=0.0)
+        await denoiser.start()
+        for frame in frames_of(sound):
+            await denoiser.handle(frame, emit)
+            works.append(not denoiser._mask.is_open)
+
+    run(call())
+    at_the_ends = [works[round(ends_s / audio.FRAME_S) - 1] for ends_s in (0.1, 2, 12, 23)]
+    assert at_the_ends == [False, True, False, True]
+    heard = np.concatenate(out)[spectral.LOOK_AHEAD :]
+    assert np.abs(heard - sound[: len(heard)].astype(np.int32)).max() <= 1
 
 
 @pytest.mark.parametrize("sound", [np.full(audio.FRAME * 20, 32767, np.int16), silence(0.4)])

@@ -61,7 +61,14 @@ def test_an_unknown_flow_ends_the_reply() -> None:
 
 def test_the_recogniser_is_told_when_digits_are_asked_for_and_when_no_more() -> None:
     emitted = run(collect(FastLlm(), *prompts("where is my order", "one two three four", "goodbye")))
-    assert [expecting.answer for expecting in emitted.of(Expecting)] == ["digits", "free", "free"]
+    asked_for = [(e.answer, e.min_length, e.max_length) for e in emitted.of(Expecting)]
+    assert asked_for == [("digits", 4, 4), ("free", 0, 0), ("free", 0, 0)]
+
+
+def test_of_a_number_that_was_begun_the_rest_is_asked_for() -> None:
+    emitted = run(collect(FastLlm(), *prompts("where is my order", "two three")))
+    rest = emitted.of(Expecting)[-1]
+    assert (rest.answer, rest.min_length, rest.max_length) == ("digits", 2, 2)
 
 
 def test_a_question_for_a_choice_is_no_question_for_digits() -> None:

@@ -101,6 +101,13 @@ def test_a_chinese_prompt_is_instructed_and_answered_in_chinese() -> None:
     assert "电话" in sent(fake)["messages"][0]["content"]
 
 
+@pytest.mark.parametrize(("language", "filler"), [("en", "Let me look at that."), ("zh", "我看一下。")])
+def test_the_model_knows_what_is_said_while_it_thinks(language: str, filler: str) -> None:
+    with serve() as fake:
+        ask(OpenAiLlm(base_url=fake.url, vertical="customer_service"), replace(PROMPT, language=language))
+    assert filler in sent(fake)["messages"][0]["content"]
+
+
 FAULTS = [
     ("refuse-401", "HTTP 401: told to fail with 401"),
     ("missing-404", "HTTP 404: told to fail with 404"),

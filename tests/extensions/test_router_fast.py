@@ -11,7 +11,19 @@ from extensions.llm.fast import FastLlm
 from extensions.router.fast import FastRouter
 from voice_agent.errors import TurnError
 from voice_agent.extension import Emit, Extension
-from voice_agent.message import CallStarted, Heard, Message, Nudge, Prompt, Route, Text, TurnEnded, Utterance
+from voice_agent.message import (
+    CallStarted,
+    Declined,
+    Failed,
+    Heard,
+    Message,
+    Nudge,
+    Prompt,
+    Route,
+    Text,
+    TurnEnded,
+    Utterance,
+)
 from voice_agent.session import Session
 from voice_agent.testing import Wiring, collect, run
 
@@ -32,6 +44,8 @@ class Say:
     """Characters of the answer until the caller speaks again; None for all of it."""
     hold: bool = False
     """It asks the agent to wait."""
+    cut_short: bool = False
+    """It had more to say."""
     given_up: bool = False
     """The caller had not ended: the turn stays tentative, and is given up."""
 
@@ -64,7 +78,9 @@ class Caller(Extension):
                 await self._listen(turn, None, emit)
                 continue
             turn = self.session.begin_turn(tentative=line.given_up)
-            ended = TurnEnded(line.text, line.language, line.confidence, hold=line.hold, turn=turn)
+            ended = TurnEnded(
+                line.text, line.language, line.confidence, hold=line.hold, cut_short=line.cut_short, turn=turn
+            )
             await emit("turn_ended", ended)
             if line.given_up:
                 await self._give_up()
@@ -335,6 +351,18 @@ def test_the_large_model_fails_midway() -> None:
     assert caller.replies[1] == "Paris, \nI'm sorry, something went wrong on my side."
 
 
+def test_the_large_model_fails_after_a_filler_was_heard() -> None:
+    messages: list[Message] = [
+        TurnEnded("what is the capital of france", turn=2),
+        Declined(Prompt("what is the capital of france", turn=2), "not sure", turn=2),
+        Heard(2, "Let me look at that."),
+        Failed("large", "no token within 8 s", turn=2),
+    ]
+    emitted = run(collect(FastRouter(), *messages))
+    assert [prompt.flow for prompt in emitted.of(Prompt)] == ["", "", "callback"]
+    assert emitted.of(Text)[0].text.startswith("I'm sorry")
+
+
 def test_the_database_fails(tmp_path: Path) -> None:
     class Breaking(FastRouter):
         async def handle(self, message: Message, emit: Emit) -> None:
@@ -414,6 +442,24 @@ def test_history_is_bounded() -> None:
 def test_greeting_can_be_replaced() -> None:
     emitted = run(collect(FastRouter(greeting="Hi!"), CallStarted(turn=1)))
     assert emitted.of(Text) == [Text("Hi!", final=True, turn=1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("how long does delivery take and", "Thank you, let me stop you there for a moment. Standard"),
+        ("配送要多久然后", "好的，我先打断您一下。标准"),
+    ],
+)
+def test_who_is_cut_short_is_told_so_before_the_answer(text: str, phrase: str) -> None:
+    caller = call(Say(text, cut_short=True), text)
+    assert caller.replies[1].startswith(phrase)
+    assert not caller.replies[2].startswith(phrase[:5])
+
+
+def test_who_was_not_understood_is_not_stopped_politely() -> None:
+    caller = call(Say("mumble", confidence=0.1, cut_short=True))
+    assert caller.replies[1] == "Sorry, I didn't catch that."
 
 
 def test_a_notice_in_the_greeting_is_protected() -> None:

@@ -100,7 +100,7 @@ def test_an_end_that_comes_while_the_pause_is_decoded_waits_for_that_decode(mode
     messages = heard(tone(0.8))
     end = messages[-1]
     assert isinstance(end, SpeechEnded)
-    decodes = load(model, "auto", "", 1).worker.final
+    decodes = load(model, "auto", "", 1, 2).worker.final
     begun = decodes.begun
     [transcript] = hear(FasterWhisperStt(model, interim_s=0), *messages[:-1], SpeechPaused(end.time_s), end)
     assert transcript.final and transcript.end_s == end.time_s

@@ -173,6 +173,26 @@ def test_final_texts_go_first_and_the_oldest_before_others() -> None:
     assert order == ["final c", "final a", "interim a"]
 
 
+def test_an_interim_text_never_takes_the_last_thread() -> None:
+    worker = Worker("test", threads=2)
+    free, begun = threading.Event(), threading.Semaphore(0)
+
+    def block() -> None:
+        begun.release()
+        free.wait(10)
+
+    interims = [worker.interim.submit(block) for _ in range(2)]
+    assert begun.acquire(timeout=10)
+    worker.final.submit(lambda: None).result(10)
+    finals = [worker.final.submit(block) for _ in range(2)]
+    assert begun.acquire(timeout=10)  # one final on the thread that was kept free
+    assert not begun.acquire(blocking=False)
+    free.set()
+    for job in (*interims, *finals):
+        job.result(10)
+    assert (worker.interim.begun, worker.final.begun) == (2, 3)
+
+
 def test_a_job_that_fails_fails_alone() -> None:
     worker = Worker("test")
     with pytest.raises(ZeroDivisionError):
@@ -191,7 +211,7 @@ def test_four_calls_share_a_model_and_each_gets_its_texts(model: str) -> None:
 
 
 def test_no_interim_decode_is_begun_when_the_voice_may_have_ended(model: str) -> None:
-    """Else the final one would have to wait for it."""
+    """Else the final one would have to share the processor with it."""
 
     async def begun(after: Samples) -> bool:
         stt = FasterWhisperStt(model)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import pytest
@@ -144,8 +143,9 @@ def test_a_clause_that_is_cut_is_not_kept() -> None:
 # --- warming --------------------------------------------------------------------------------------
 
 
-def test_the_vertical_s_clauses_are_ready_before_the_first_call_and_cost_no_synthesis() -> None:
-    """Real clock. From the clause to its first sample: 20 ms are promised where it is kept."""
+def test_the_vertical_s_clauses_are_ready_before_the_first_call_and_cost_no_synthesis(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     tts = EspeakTts(rate_wpm=180, vertical=SHOP)
     tts.prepare()
     texts = fixed_texts(SHOP, "en").clauses
@@ -153,18 +153,16 @@ def test_the_vertical_s_clauses_are_ready_before_the_first_call_and_cost_no_synt
     assert all(ready.get(Clause(text)) for text in texts)
     assert all(ready.get(Clause(text, "zh")) for text in fixed_texts(SHOP, "zh").clauses)
 
-    async def main() -> list[float]:
+    async def main() -> list[Speech]:
         emit = attach(tts)
         await tts.start()
-        took_s = []
         for text in texts:
-            began = time.perf_counter()
             await tts.handle(Clause(text, turn=1), emit)
-            took_s.append(time.perf_counter() - began)
-        assert all(len(speech.samples) and speech.words for speech in emit.of(Speech))
-        return took_s
+        return emit.of(Speech)
 
-    assert median(run(main())) < 0.02
+    monkeypatch.setattr(tts, "_speak", None)  # a synthesis would fail
+    said = run(main())
+    assert len(said) == len(texts) and all(len(speech.samples) and speech.words for speech in said)
 
 
 @pytest.fixture
@@ -194,7 +192,7 @@ def test_a_slow_voice_is_warmed_once_while_calls_come_and_they_go_first(voice: s
     cache.warm(render, ["en"])
     with cache.shared.speaking():
         more.set()
-        deadline = time.perf_counter() + 5
+        deadline = time.perf_counter() + 60
         while not cache.get(Clause(GREETING)):  # its thread needs the processor for a moment
             assert time.perf_counter() < deadline
         assert rendered == [GREETING], "a caller waits for the voice"

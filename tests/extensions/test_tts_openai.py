@@ -220,3 +220,31 @@ def test_connections_are_kept_between_turns() -> None:
 def test_prepare_says_that_a_local_server_is_not_running() -> None:
     with pytest.raises(ModelError, match="cannot reach http://localhost:9/v1"):
         OpenAiTts(base_url="http://localhost:9/v1").prepare()
+
+
+def test_a_backchannel_is_spoken_only_where_it_is_kept_and_does_not_disturb_a_reply() -> None:
+    async def scene(session: Session, caller: Caller) -> None:
+        await caller.emit("clause", Clause("Uh-huh.", final=True))
+        await caller.say("I have found it.", "It comes tomorrow.", turn=session.begin_turn())
+        await caller.until(caller.is_over)
+        assert {speech.turn for speech in caller.speech} == {1}, "the first time it would be late"
+        await caller.emit("clause", Clause("Uh-huh.", final=True))
+        await caller.until(lambda: caller.speech[-1].turn is None)
+
+    with serve(tts_ms=50) as fake:
+        caller = in_call(OpenAiTts(base_url=fake.url), scene)
+    asked = [request.fields["input"] for request in fake.to("/speech")]
+    assert sorted(asked) == ["I have found it.", "It comes tomorrow.", "Uh-huh."]
+    assert caller.speech[-1].text == "Uh-huh." and len(caller.speech[-1].samples) > 0
+
+
+def test_a_backchannel_that_cannot_be_spoken_is_no_failure() -> None:
+    async def scene(session: Session, caller: Caller) -> None:
+        await caller.emit("clause", Clause("Uh-huh.", final=True))
+        await asyncio.to_thread(fake.arrivals.get, True, 5)
+        await caller.say("Hello.", turn=session.begin_turn())
+        await caller.until(lambda: bool(caller.failures))
+        assert [failed.turn for failed in caller.failures] == [1], "of the reply alone"
+
+    with serve() as fake:
+        in_call(OpenAiTts(base_url=fake.url, model="error-500"), scene)

@@ -210,7 +210,28 @@ def test_a_monologue_is_answered_at_its_first_pause() -> None:
     talk = Talk(monologue_s=5.0)
     talk.say("well and", seconds=6)
     talk.wait(LEAST_S + 0.1)
-    assert talk.ends == ["well and"]
+    assert [(end.text, end.cut_short) for end in talk.done if isinstance(end, End)] == [("well and", True)]
+
+
+def test_who_is_done_is_not_cut_short_however_long_it_took() -> None:
+    talk = Talk(monologue_s=5.0)
+    talk.say("well and", seconds=4)
+    talk.wait(0.1)
+    talk.say("that is all", seconds=3)
+    talk.wait(LEAST_S + 0.1)
+    assert talk.ends == ["well and that is all"]
+    assert not any(end.cut_short for end in talk.done if isinstance(end, End))
+
+
+def test_nor_is_who_has_not_spoken_too_long() -> None:
+    talk = Talk(monologue_s=5.0)
+    talk.say("well and", seconds=2)
+    talk.wait(MOST_S + 0.1)
+    assert [(end.text, end.cut_short) for end in talk.done if isinstance(end, End)] == [("well and", False)]
+
+
+def test_an_answer_prepared_for_a_whole_turn_is_none_for_one_that_is_cut_short() -> None:
+    assert not End("well and", cut_short=True).says(End("well and"))
 
 
 def test_a_typed_line_is_a_turn_at_once_whatever_went_on() -> None:

@@ -129,6 +129,38 @@ def test_a_typed_line_cuts_and_ends() -> None:
     assert session.interrupts == [0]
 
 
+@pytest.mark.parametrize("number", ["one two three four", "it's 1234", "订单号是一二三四"])
+def test_a_number_with_all_its_digits_ends_the_turn_soon(number: str) -> None:
+    asked_for_four = Expecting("digits", 4, 4)
+    out = feed(asked_for_four, *said(number), at(2.25))
+    assert [e.text for e in out.of(TurnEnded)] == [number]
+    session = FakeSession()
+    feed(Expecting("digits"), *said(number), at(2.25), session=session)
+    assert session.turn == len(session.tentative), "of which it is not known how many there are: not so soon"
+
+
+def test_a_number_without_all_its_digits_is_waited_for() -> None:
+    session = FakeSession()
+    messages = [Expecting("digits", 4, 4), *said("one two", 1, 2), at(3.7), *said("three four", 3.75, 4.5)]
+    out = feed(*messages, at(4.75), session=session)
+    assert [e.text for e in out.of(TurnEnded)] == ["one two three four"]
+    assert session.interrupts == [], "nothing was prepared in vain"
+
+
+def test_a_number_of_several_lengths_may_go_on_when_it_is_long_enough() -> None:
+    session = FakeSession()
+    seven = "five five five one two three four"
+    out = feed(Expecting("digits", 7, 15), *said(seven), at(2.25), session=session)
+    assert session.tentative and len(out.of(TurnEnded)) == 1
+    feed(Expecting("digits", 7, 7), *said(seven), at(2.25), session=(whole := FakeSession()))
+    assert whole.turn == 1 and not whole.tentative
+
+
+def test_an_answer_without_a_number_is_no_number() -> None:
+    out = feed(Expecting("digits", 4, 4), *said("what are your opening hours"), at(3.0))
+    assert [e.text for e in out.of(TurnEnded)] == ["what are your opening hours"]
+
+
 def test_what_is_expected_counts_only_when_its_turn_is_sure() -> None:
     async def main() -> None:
         session = FakeSession()
@@ -136,11 +168,12 @@ def test_what_is_expected_counts_only_when_its_turn_is_sure() -> None:
         emit = attach(turn, session)
         await turn.start()
         number = session.begin_turn(tentative=True)
-        telling = asyncio.create_task(turn.handle(Expecting("digits", turn=number), emit))
+        expecting = Expecting("digits", 4, 4, turn=number)
+        telling = asyncio.create_task(turn.handle(expecting, emit))
         await asyncio.sleep(0.1)
         assert not telling.done()
         session.confirm(number)
         await telling
-        assert turn._machine.patience.expected == "digits"
+        assert turn._machine.patience.expected == expecting
 
     run(main())

@@ -2,7 +2,6 @@
 
 import csv
 import random
-import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -150,14 +149,6 @@ def test_other_peoples_questions_are_rejected(data_folder: Path) -> None:
     assert len(outside) > 500
     assert sum(p < model.threshold for p in outside) / len(outside) >= 0.75
     assert auroc([p for right, p in cross_validated("en") if right], outside) > 0.92
-
-
-def test_it_is_quick(language: str, model: IntentModel) -> None:
-    texts = [text for text, _ in examples(language)]
-    started = time.process_time()
-    for text in texts:
-        model.classify(text)
-    assert (time.process_time() - started) / len(texts) < 0.002
 
 
 def test_odd_texts() -> None:

@@ -148,12 +148,36 @@ def test_a_part_of_a_number(text: str, part: str) -> None:
     assert slots.part_of_digits(text, 4) == part
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("one two three four", 4),
+        ("my number is one two", 2),
+        ("it's 1234", 4),
+        ("twenty", 2),
+        ("twelve thirty four", 4),
+        ("one thousand two hundred", 4),
+        ("double five", 2),
+        ("one two three no one two", 2),
+        ("one", 1),
+        ("订单号是一二三四", 4),
+        ("the blue one", 0),
+        ("one two three four please", 0),
+        ("i want to", 0),
+        ("", 0),
+    ],
+)
+def test_how_many_digits_a_text_ends_with(text: str, count: int) -> None:
+    assert slots.digits_at_end(text) == count
+
+
 @given(st.text())
 def test_any_text_is_taken(text: str) -> None:
     for run in slots.digit_runs(text):
         assert run.isascii() and run.isdigit()
     slots.yes_no(text)
     slots.mask_digits(text)
+    assert slots.digits_at_end(text) >= 0
 
 
 YES = """

@@ -9,6 +9,7 @@ from voice_agent.dialogue.intents import intent_model
 from voice_agent.dialogue.schema import Slot
 from voice_agent.dialogue.spelled import CODE_WORDS, find_email, find_spelled, part_of_spelled
 from voice_agent.dialogue.vertical import load_vertical
+from voice_agent.message import Expecting
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,27 @@ def test_a_slot_takes_what_is_of_its_type() -> None:
     assert values.part(email, "x at") == ""
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("alpha bravo one", 3),
+        ("my code is b as in bravo two", 2),
+        ("AB-123", 5),
+        ("It is AB123.", 5),
+        ("AB-123 is my code", 0),
+        ("where is my order", 0),
+        ("", 0),
+    ],
+)
+def test_how_many_letters_and_digits_a_text_ends_with(text: str, count: int) -> None:
+    assert values.at_end("letters", text) == count
+
+
+def test_what_has_no_length_has_none_at_the_end() -> None:
+    assert values.at_end("digits", "one two") == 2
+    assert values.at_end("email", "one two") == values.at_end("free", "one two") == 0
+
+
 def test_the_dialogue_tells_what_it_asks_for() -> None:
     vertical = load_vertical("customer_service")
     slots = vertical.slots | {"code": Slot(type="letters", said={"en": ["{value}"], "zh": ["{value}"]})}
@@ -85,13 +107,14 @@ def test_the_dialogue_tells_what_it_asks_for() -> None:
         vertical.model_copy(update={"slots": slots}), "en", intent_model("customer_service", "en")
     )
 
-    def expected(asking: str) -> str:
-        return dialogue.expects(DialogueState(FlowState("start_return", asking=asking)))
+    def expected(asking: str, part: str = "") -> Expecting:
+        return dialogue.expects(DialogueState(FlowState("start_return", asking=asking, part=part)))
 
     assert [expected(asking) for asking in ("code", "order_number", "reason", CONFIRM)] == [
-        "letters",
-        "digits",
-        "free",
-        "yes_no",
+        Expecting("letters", 1, 15),
+        Expecting("digits", 4, 4),
+        Expecting("free"),
+        Expecting("yes_no"),
     ]
-    assert dialogue.expects(DialogueState()) == "free"
+    assert expected("order_number", part="2") == Expecting("digits", 3, 3)
+    assert dialogue.expects(DialogueState()) == Expecting("free")

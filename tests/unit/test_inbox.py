@@ -35,10 +35,10 @@ def test_live_sound_is_dropped_and_counted_and_nothing_else(limit: int, steps: l
                 put.append(live(step, number))
                 await inbox.put(put[-1])
             elif inbox.live.items:
-                got.append(await inbox.get_live())
+                got.append(await inbox.live.get())
             assert len(numbers(list(inbox.live.items), AudioFrame)) <= limit
         while inbox.live.items:
-            got.append(await inbox.get_live())
+            got.append(await inbox.live.get())
         assert numbers(got, SpeechEnded) == numbers(put, SpeechEnded)
         sound = numbers(got, AudioFrame)
         assert len(sound) + inbox.dropped == len(numbers(put, AudioFrame))
@@ -178,7 +178,7 @@ def test_what_the_caller_does_never_waits_behind_a_reply() -> None:
         blocked = asyncio.create_task(inbox.put(Text("waits", turn=1)))
         async with asyncio.timeout(1):
             await inbox.put(SpeechEnded(7))
-            assert await inbox.get_live() == SpeechEnded(7)
+            assert await inbox.live.get() == SpeechEnded(7)
         inbox.discard(1)
         await blocked
 

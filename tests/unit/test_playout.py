@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from voice_agent import spoken
 from voice_agent.audio import FRAME, SAMPLE_RATE
+from voice_agent.media.aside import SOFT
 from voice_agent.media.playout import FADE, Playout
 from voice_agent.message import Heard, Samples, Speech, Word
 from voice_agent.testing import tone
@@ -252,3 +253,41 @@ def test_how_long_a_reply_has_been_played() -> None:
     playout.pull()
     playout.pull()
     assert playout.played_s == pytest.approx(0.04)
+
+
+# --- beside the replies ---
+
+
+def test_an_aside_is_soft_and_nobody_is_told() -> None:
+    playout = Playout()
+    playout.aside(sound(0.05))
+    assert not playout.idle and playout.playing is None
+    samples, events = play(playout, 0.1)
+    assert np.abs(samples).max() == round(1000 * SOFT) and np.count_nonzero(samples) == 0.05 * SAMPLE_RATE
+    assert events == [] and playout.idle
+
+
+def test_a_cut_does_not_end_it() -> None:
+    playout = Playout()
+    playout.aside(sound(0.1))
+    playout.pull()
+    playout.cut()
+    assert np.count_nonzero(play(playout, 0.2)[0]) == 0.08 * SAMPLE_RATE
+
+
+def test_a_reply_ends_it_without_a_click() -> None:
+    playout = Playout()
+    playout.aside(sound(0.5, 1000))
+    playout.pull()
+    playout.push(Speech(sound(0.1, 8), "Hello", final=True, turn=1))
+    samples, events = play(playout, 0.2)
+    assert np.abs(np.diff(samples[:FADE].astype(int))).max() < 10
+    assert samples[FADE : FADE + 100].tolist() == [8] * 100
+    assert texts(events)[-1] == "Hello"
+
+
+def test_there_is_none_over_a_reply() -> None:
+    playout = Playout()
+    playout.push(Speech(sound(0.1, 8), "Hello", final=True, turn=1))
+    playout.aside(sound(0.5, 1000))
+    assert np.abs(play(playout, 0.6)[0]).max() == 8

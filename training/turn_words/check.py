@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from extensions.turn._words import classify
-from extensions.turn._words.model import LABELS
+from extensions.turn._words.model import ASIDE, LABELS
 from training.turn_words import data
+
+SURELY = 0.9
+"""Probability from which the turn node drops what was said to somebody else."""
 
 
 def recalls(examples: Sequence[data.Example]) -> list[tuple[int, int]]:
@@ -34,6 +37,14 @@ def report(folder: Path, show_wrong: bool = False) -> str:
         wrong = [(ex, found) for ex, found in pairs if found.label != LABELS[ex.label]]
         others = sum(LABELS[example.label] != "wait" for example in examples)
         lines.append(f"{language} false holds {_share(sum(f.label == 'wait' for _, f in wrong), others)}")
+        asides = [classify(example.text).aside for example in data.held_out_asides(language, folder)]
+        if asides:
+            taken = sum(one >= SURELY for one in asides)
+            lines.append(f"{language} {ASIDE:11} {_share(taken, len(asides))}, surely")
+        for index, label in enumerate(LABELS):
+            lost = sum(f.aside >= SURELY for ex, f in zip(examples, judged, strict=True) if ex.label == index)
+            count = sum(ex.label == index for ex in examples)
+            lines.append(f"{language} {label:11} {_share(lost, count)} surely taken for asides")
         lines.append(f"{language} a line takes {took_ms:.2f} ms")
         if show_wrong:
             lines += [

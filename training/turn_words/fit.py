@@ -1,6 +1,7 @@
 """Softmax regression by AdaGrad, in NumPy; then what is small is dropped and the rest rounded to bytes."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ EPOCHS = 4
 BATCH = 1024
 RATE = 0.05
 DECAY = 2e-5
-"""L2 penalty for each step."""
+"""L2 penalty for each step; a step that does not touch a feature leaves it to the next that does."""
 RARE = 3
 """A feature of fewer texts is not learned."""
 PULL = 0.1
@@ -22,15 +23,25 @@ MAX_FEATURES = 160_000
 """What remains of them, the heaviest; keeps the file under a megabyte."""
 
 
+class Fitted(NamedTuple):
+    """What each feature tells."""
+
+    keys: npt.NDArray[np.uint32]
+    """Ascending; shape (n,)."""
+    values: Floats
+    """Shape (n, classes)."""
+
+
 def fit(
     texts: Sequence[npt.NDArray[np.uint32]], labels: Sequence[int], importance: Floats, seed: int
-) -> Weights:
+) -> Fitted:
     """Train on texts given as feature hashes. `importance` weighs each text in the loss; shape (n,)."""
     vocabulary, frequency = np.unique(np.concatenate(texts), return_counts=True)
-    vocabulary = vocabulary[frequency >= RARE]
+    vocabulary, frequency = vocabulary[frequency >= RARE], frequency[frequency >= RARE]
     rows = [_rows(vocabulary, text) for text in texts]
-    weights = _adagrad(rows, np.array(labels), importance, len(vocabulary), np.random.default_rng(seed))
-    return _rounded(vocabulary, weights)
+    decay = (DECAY / np.minimum(1, frequency * (BATCH / len(texts)))).astype(np.float32)
+    weights = _adagrad(rows, np.array(labels), importance, decay, np.random.default_rng(seed))
+    return Fitted(vocabulary, weights - weights.mean(axis=1, keepdims=True))
 
 
 def _rows(vocabulary: npt.NDArray[np.uint32], text: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
@@ -44,10 +55,11 @@ def _adagrad(
     rows: Sequence[npt.NDArray[np.int64]],
     labels: npt.NDArray[np.int64],
     importance: Floats,
-    features: int,
+    decay: Floats,
     rng: np.random.Generator,
 ) -> Floats:
-    classes = len(LABELS)
+    """Each step changes the weights of the features that its texts have; `decay` is theirs, shape (n,)."""
+    features, classes = len(decay), int(labels.max()) + 1
     weights = np.zeros((features, classes), np.float32)
     squares = np.full((features, classes), 1e-2, np.float32)
     for _ in range(EPOCHS):
@@ -64,42 +76,49 @@ def _adagrad(
             error = softmax(evidence)
             error[np.arange(len(chosen)), labels[chosen]] -= 1
             error *= importance[chosen, None] / len(chosen)
+            touched, place = np.unique(flat, return_inverse=True)
             gradient = np.stack(
-                [np.bincount(flat, error[owner, one], features) for one in range(classes)], axis=1
+                [np.bincount(place, error[owner, one], len(touched)) for one in range(classes)], axis=1
             ).astype(np.float32)
-            gradient += DECAY * weights
-            squares += gradient * gradient * 1e4
-            weights -= RATE * gradient * 1e2 / np.sqrt(squares)
+            gradient += decay[touched, None] * weights[touched]
+            squares[touched] += gradient * gradient * 1e4
+            weights[touched] -= RATE * gradient * 1e2 / np.sqrt(squares[touched])
     return weights
 
 
-def _rounded(vocabulary: npt.NDArray[np.uint32], weights: Floats) -> Weights:
-    weights = weights - weights.mean(axis=1, keepdims=True)
-    size = np.abs(weights).max(axis=1)
+def together(labels: Fitted, aside: Fitted) -> Weights:
+    """The weights of both questions beside each other: those of LABELS, and for the second of two classes the
+    evidence against the first. What is small is dropped, the rest rounded to bytes.
+    """
+    keys = np.union1d(labels.keys, aside.keys)
+    values = np.zeros((len(keys), len(LABELS) + 1), np.float32)
+    values[np.searchsorted(keys, labels.keys), :-1] = labels.values
+    values[np.searchsorted(keys, aside.keys), -1] = aside.values[:, 1] - aside.values[:, 0]
+    size = np.abs(values).max(axis=1)
     step = float(np.quantile(size, 0.9999)) / 127
     heavy = np.sort(np.argsort(-size, kind="stable")[:MAX_FEATURES])
     heavy = heavy[size[heavy] > step / 2]
-    values = np.clip(np.rint(weights[heavy] / step), -127, 127).astype(np.int8)
-    return Weights(
-        vocabulary[heavy], values, step, np.ones(2, np.float32), np.zeros((2, len(LABELS)), np.float32)
-    )
+    rounded = np.clip(np.rint(values[heavy] / step), -127, 127).astype(np.int8)
+    columns = (2, len(LABELS) + 1)
+    return Weights(keys[heavy], rounded, step, np.ones(columns, np.float32), np.zeros(columns, np.float32))
 
 
 def softmax(evidence: Matrix) -> Matrix:
-    """Probabilities; shape (n, 3), each row sums to 1."""
+    """Probabilities; shape (n, classes), each row sums to 1."""
     powers: Matrix = np.exp(evidence - evidence.max(axis=1, keepdims=True))
     powers /= powers.sum(axis=1, keepdims=True)
     return powers
 
 
 def calibration(evidence: Matrix, labels: npt.NDArray[np.int64]) -> tuple[float, Floats]:
-    """The temperature, at least 1, and the offsets, shape (3,), of the least log loss on held-out lines.
+    """The temperature, at least 1, and the offsets, shape (classes,), of least log loss on held-out lines.
 
     Each label counts the same; a slight pull to (1, 0).
     """
-    onto = np.eye(len(LABELS))[labels]
-    share = 1 / (len(LABELS) * onto.sum(axis=0)[labels])
-    scale, offset = 1.0, np.zeros(len(LABELS))
+    classes = evidence.shape[1]
+    onto = np.eye(classes)[labels]
+    share = 1 / (classes * onto.sum(axis=0)[labels])
+    scale, offset = 1.0, np.zeros(classes)
     for _ in range(4000):
         error = (softmax(evidence * scale + offset) - onto) * share[:, None]
         scale = min(1.0, scale - 0.02 * float((error * evidence).sum()))

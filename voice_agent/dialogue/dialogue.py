@@ -12,7 +12,7 @@ from voice_agent.dialogue.flow import CONFIRM, FlowEngine, FlowState, Outcome, Q
 from voice_agent.dialogue.intents import IntentModel
 from voice_agent.dialogue.schema import CALLBACK, Intent, Variants
 from voice_agent.dialogue.vertical import Vertical
-from voice_agent.message import Answer
+from voice_agent.message import Expecting
 from voice_agent.spoken import join
 
 
@@ -70,12 +70,17 @@ class Dialogue:
             )
         return self._say(state, self._variant(state, intent.answers))
 
-    def expects(self, state: DialogueState) -> Answer:
-        """What kind of answer the caller has been asked for."""
+    def expects(self, state: DialogueState) -> Expecting:
+        """What the caller has been asked for."""
         if state.flow and state.flow.asking == CONFIRM:
-            return "yes_no"
+            return Expecting("yes_no")
         slot = self.vertical.slots.get(state.flow.asking) if state.flow else None
-        return slot.type if slot and slot.type != "choice" else "free"
+        if not state.flow or not slot or slot.type == "choice":
+            return Expecting("free")
+        if slot.type == "email":
+            return Expecting("email")
+        known = len(state.flow.part)
+        return Expecting(slot.type, slot.min_length - known, slot.max_length - known)
 
     def begin(self, state: DialogueState, flow: str, text: str) -> Work:
         """Start a flow, with what an interrupted one has already learned."""

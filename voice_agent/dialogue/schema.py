@@ -45,6 +45,12 @@ class Phrases(Part):
     nothing_to_repeat: NonEmpty
     give_up: NonEmpty
     """The flow "callback" itself could not be finished."""
+    filler: list[NonEmpty] = []
+    """While a large model takes its time: a whole sentence that promises nothing; none for silence."""
+    backchannels: list[NonEmpty] = []
+    """Softly, in a pause of a caller who has long been speaking: "uh-huh"; none for silence."""
+    too_long: str = ""
+    """Before the answer to a caller who had more to say after `monologue_s`; "" answers at once."""
 
 
 class Manners(Part):
@@ -60,6 +66,14 @@ class Manners(Part):
     """After so much silence of both the agent asks whether the caller is there; 0 for never."""
     remind_s: Annotated[float, Field(ge=0)] = 30.0
     """On hold, the agent says so often that it is still there; 0 for never."""
+    filler_ms: Annotated[int, Field(ge=0, le=30_000)] = 900
+    """When a large model has given nothing for so long after the caller's turn, a phrase `filler` is said."""
+    backchannel_after_s: Annotated[float, Field(ge=0)] = 0.0
+    """Who has spoken for so long in one turn hears a phrase `backchannels` in a pause; 0 for never,"""
+    backchannel_every_s: Annotated[float, Field(ge=1)] = 8.0
+    """and no more often than this."""
+    answers_asides: bool = False
+    """What is surely said to somebody else ("mum, i'm on the phone") is taken as said to the agent."""
     never_interrupts: dict[str, list[NonEmpty]] = {}
     """Language to phrases that are signs of listening here, besides the usual ones."""
     always_interrupts: dict[str, list[NonEmpty]] = {}

@@ -101,6 +101,15 @@ def part_of_digits(text: str, max_length: int) -> str:
     return said
 
 
+def digits_at_end(text: str) -> int:
+    """How many digits of a number a text ends with, when a number was asked for: those that more digits,
+    put behind the text, would join. A single one counts only if nearly nothing else was said.
+    """
+    more = "zero one"
+    count = len((digit_runs(f"{text} {more}") or [more])[-1]) - 2
+    return count if count > 1 or len(tokens(text)) <= 2 else 0
+
+
 def yes_no(text: str) -> bool | None:
     """Whether an answer means yes or no; None when it is neither, or more than an answer."""
     plain = " ".join(tokens(text))

@@ -53,6 +53,17 @@ def part_of_spelled(text: str, max_length: int) -> str:
     return said.upper() if 0 < len(said) <= max_length and (len(said) > 1 or len(tokens(text)) <= 4) else ""
 
 
+def spelled_at_end(text: str) -> int:
+    """How many letters and digits of a code a text ends with, when a code was asked for: see
+    slots.digits_at_end.
+    """
+    for code in WRITTEN_CODE.finditer(text):
+        if not tokens(text[code.end() :]):
+            return len(code[0].replace("-", ""))
+    count = len(_runs(f"{text} zero one")[-1]) - 2
+    return count if count > 1 or len(tokens(text)) <= 4 else 0
+
+
 def find_email(text: str) -> str | None:
     """An address, in lower case: written, or said as "j dot smith at example dot com"; None for none."""
     plain = normalise(text)

@@ -2,6 +2,7 @@
 
 from voice_agent.dialogue import slots, spelled
 from voice_agent.dialogue.schema import Slot
+from voice_agent.message import Answer
 
 
 def find(slot: Slot, text: str, language: str) -> str | None:
@@ -26,3 +27,14 @@ def part(slot: Slot, text: str) -> str:
             return spelled.part_of_spelled(text, slot.max_length)
         case _:
             return ""
+
+
+def at_end(answer: Answer, text: str) -> int:
+    """How many digits or letters of what was asked for a text ends with."""
+    match answer:
+        case "digits":
+            return slots.digits_at_end(text)
+        case "letters":
+            return spelled.spelled_at_end(text)
+        case _:
+            return 0

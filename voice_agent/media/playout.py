@@ -7,6 +7,7 @@
         await emit("heard", heard)
     playout.set_mode("ducked")           # while it is not sure what a sound of the caller means
     playout.cut()                        # when it is: the caller has interrupted
+    playout.aside(samples)               # "mm-hm", which is no reply: softly, unless one is there
 
 Ducked words have been heard. A pause goes back to the start of the word that it cut.
 """
@@ -16,6 +17,7 @@ from collections import deque
 import numpy as np
 
 from voice_agent.audio import FRAME, SAMPLE_RATE
+from voice_agent.media.aside import Aside
 from voice_agent.media.gain import Gain
 from voice_agent.media.heard_log import HeardLog
 from voice_agent.media.reply_sound import ReplySound
@@ -47,6 +49,7 @@ class Playout:
         self._gain = Gain()
         self._fading: Samples = np.zeros(0, np.int16)
         """The end of what was stopped in mid-sound, to be played over what comes next."""
+        self._aside = Aside()
         self._closed_turn = -1
         """Of replies up to this turn no more is taken."""
 
@@ -74,7 +77,7 @@ class Playout:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to play, now or soon: no reply has begun to come."""
-        return not self._replies and not len(self._fading)
+        return not self._replies and not len(self._fading) and not self._aside
 
     def push(self, speech: Speech) -> None:
         """Queue a stretch of a reply; replies are played one after the other. What comes after a
@@ -87,8 +90,15 @@ class Playout:
             self._close()  # a reply given up without a last stretch
             self._replies.append(ReplySound(turn))
         self._replies[-1].push(speech)
+        self._aside.end(FADE)
         if speech.final:
             self._close()
+
+    def aside(self, samples: Samples) -> None:
+        """Let a sign of listening be heard. No event tells of it, no cut and no pause concern it, and a reply
+        goes before it."""
+        if not self._replies:
+            self._aside.begin(samples)
 
     def pull(self) -> Samples:
         """The next 20 ms, shape (320,)."""
@@ -102,6 +112,7 @@ class Playout:
             head = frame[: len(self._fading)].astype(np.int32) + self._fading
             frame[: len(self._fading)] = np.clip(head, -32768, 32767)
             self._fading = self._fading[:0]
+        self._aside.mix(frame)
         return frame
 
     def progress(self) -> list[Heard]:

@@ -36,6 +36,9 @@ class Slots:
 
     def write(self, at: int, samples: Samples, gap: bool) -> list[Frame]:
         """Add sound that begins at a sample; returns the frames that are now complete."""
+        if not self._length and len(samples) == FRAME and at % FRAME == 0:  # almost every packet: a frame
+            self._slot = at // FRAME + 1
+            return [Frame(samples, at // FRAME, gap)]
         frames = []
         while len(samples):
             slot, offset = divmod(at, FRAME)

@@ -73,6 +73,8 @@ class Conversation:
                 return [*self._caller.turn_ended(message), *self.replies.begin(turn)]
             case Nudge(turn=int(turn)):
                 return self.replies.begin(turn)
+            case Clause(turn=None):
+                return [self._events.extra("backchannel", text=message.text)]
             case Clause():
                 return self.replies.clause(message)
             case Heard():

@@ -1,4 +1,4 @@
-"""Whether the words so far are a finished utterance, an unfinished one, or a request to wait.
+"""Whether the words so far are a finished utterance, an unfinished one, or a request to wait; and for whom.
 
 Text alone, English and Chinese, without punctuation or case. See docs/turn-words.md; the model is trained by
 `python -m training.turn_words`.
@@ -20,6 +20,8 @@ class Finish(NamedTuple):
     """The most probable."""
     probabilities: Mapping[Label, float]
     """Of each label; they sum to 1."""
+    aside: float = 0.0
+    """Probability that they are meant for somebody else than the agent, whatever they are."""
 
     @property
     def probability(self) -> float:
@@ -32,12 +34,18 @@ class Finish(NamedTuple):
         """
         raised = {label: p * odds.get(label, 1.0) for label, p in self.probabilities.items()}
         total = sum(raised.values())
-        return _most_probable({label: p / total for label, p in raised.items()}) if total > 0 else self
+        if total <= 0:
+            return self
+        return _most_probable({label: p / total for label, p in raised.items()}, self.aside)
 
     def as_json(self) -> dict[str, object]:
         """For a line of JSON."""
         rounded = {label: round(p, 4) for label, p in self.probabilities.items()}
-        return {"label": self.label, "probability": rounded[self.label], "probabilities": rounded}
+        return {
+            "label": self.label,
+            "probability": rounded[self.label],
+            "probabilities": rounded | {"aside": round(self.aside, 4)},
+        }
 
 
 def classify(text: str, language: str = "") -> Finish:
@@ -46,8 +54,8 @@ def classify(text: str, language: str = "") -> Finish:
     Its characters tell its language; `language` (BCP 47) is that of the call, and counts where it has only
     digits or Latin letters. A text without a word is unfinished.
     """
-    shares = probabilities(shipped(), text, chinese=is_chinese(text) or language.startswith("zh"))
-    return _most_probable(dict(zip(get_args(Label), shares, strict=True)))
+    *shares, aside = probabilities(shipped(), text, chinese=is_chinese(text) or language.startswith("zh"))
+    return _most_probable(dict(zip(get_args(Label), shares, strict=True)), aside)
 
 
 def prepare() -> None:
@@ -55,8 +63,8 @@ def prepare() -> None:
     classify("hello")
 
 
-def _most_probable(found: Mapping[Label, float]) -> Finish:
-    return Finish(max(found, key=lambda label: found[label]), found)
+def _most_probable(found: Mapping[Label, float], aside: float) -> Finish:
+    return Finish(max(found, key=lambda label: found[label]), found, aside)
 
 
 __all__ = ["Finish", "Label", "classify", "prepare"]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from extensions.turn._words.tokens import Token, is_chinese, tokens
 
 Keys = npt.NDArray[np.uint32]
-OPENERS = ("IF", "WHEN", "BECAUSE", "BUT", "AND", "SO", "DEHUA")
+OPENERS = ("IF", "WHEN", "BECAUSE", "BUT", "AND", "SO", "DEHUA", "CONJ2")
 """Classes of words that begin a clause."""
 SUBJECTS = ("SUBJ", "YOU", "IT", "IM", "IVE", "THERE")
 ROLES = {
@@ -22,17 +22,21 @@ ROLES = {
         "s": "SUBJ YOU IT NOBODY",
         "b": "IM IVE",
         "d": "ART POSS DEM QUANT NUM TENS HUNDRED FIGURE MEAS ORDINAL PRENOM INTENS",
-        "n": "NOUN OBJ MEASURE QINGK x x-s x-n x-er",
+        "n": "NOUN PERSON CITY OBJ MEASURE QINGK x x-s x-n x-er",
         "a": "ADJ PRED x-adj",
         "v": "VTRANS VINTR VCLAUSE VTELL LINK WANT TRY LET HOLD BE BEEN DO HAVE MODAL x-ed x-ing",
         "p": "PREP FOR OF TO PARTICLE BA",
-        "c": "IF WHEN BECAUSE BUT AND SO THAT DEHUA",
+        "c": "IF WHEN BECAUSE BUT AND SO THAT DEHUA CONJ2",
+        "r": "RES DIR",
+        "l": "LOC",
         "q": "WHAT WHO HOW WHERE",
         "t": "TIME",
     }.items()
     for role in roles.split()
 }
 """A letter for classes that do the same in a sentence; adverbs and the like have none."""
+DECIDING = ("WHAT", "BA", "IF", "BECAUSE", "BUT", "WHEN", "DEHUA", "MA", "NOT", "BE", "HAVE", "MODAL")
+"""Classes that make of a sentence what it is."""
 SHORT = 4
 """A text of so many words is also looked at as a whole."""
 
@@ -55,10 +59,11 @@ def names(words: Sequence[Token]) -> list[str]:
     kinds = [word.kind for word in words]
     whole = "".join(texts)
     chinese = is_chinese(whole)
-    found = ["bias", f"n{_bucket(len(words))}", f"n{_bucket(len(words))}|{kinds[-1]}"]
+    found = ["bias", f"n{_bucket(len(words))}|{kinds[-1]}"]
     found += _ends(texts, kinds)
     found += _begins(texts, kinds)
     found += _bag(texts)
+    found += _held(texts, kinds)
     found += _clauses(words)
     found += _shape(words)
     found += _characters(whole) if chinese else [f"s3{texts[-1][-3:]}", f"s2{texts[-1][-2:]}"]
@@ -98,6 +103,16 @@ def _begins(texts: Sequence[str], kinds: Sequence[str]) -> Iterator[str]:
     if len(texts) <= SHORT:
         yield "all" + " ".join(texts)
         yield "allk" + " ".join(kinds)
+
+
+def _held(texts: Sequence[str], kinds: Sequence[str]) -> Iterator[str]:
+    """What classes there are anywhere before the end: a question word, and then "的" is no beginning."""
+    for kind in sorted(set(kinds[:-1])):
+        yield f"h{kind}"
+        yield f"h{kind}|{kinds[-1]}"
+        yield f"h{kind}|{texts[-1]}"
+    deciding = [kind for kind in kinds if kind in DECIDING]
+    yield f"hs{' '.join(deciding[-3:])}|{kinds[-1]}"
 
 
 def _bag(texts: Sequence[str]) -> Iterator[str]:
@@ -145,12 +160,9 @@ def _shape(words: Sequence[Token]) -> Iterator[str]:
 
 
 def _characters(run: str) -> Iterator[str]:
-    """Chinese by characters: the last five, the first four, and what is between by twos and threes."""
+    """Chinese by characters: the first five and the last five."""
     for size in range(1, min(5, len(run)) + 1):
         yield "ec" + run[-size:]
         yield "bc" + run[:size]
-    for size in (2, 3):
-        for at in range(len(run) - size + 1):
-            yield "c" + run[at : at + size]
     if len(run) <= 6:
         yield "allc" + run

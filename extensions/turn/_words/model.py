@@ -1,5 +1,9 @@
-"""The weights and what they say: softmax regression over hashed features, calibrated for each language."""
+"""The weights and what they say: softmax regression over hashed features, calibrated for each language.
 
+Whom the words are meant for is asked apart from what they are: a logistic regression over the same features.
+"""
+
+import math
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
@@ -13,6 +17,7 @@ from extensions.turn._words.tokens import tokens
 
 Floats = npt.NDArray[np.float32]
 LABELS = ("finished", "unfinished", "wait")
+ASIDE = "aside"
 WEIGHTS = "weights.npz"
 
 
@@ -23,15 +28,15 @@ class Weights:
     keys: npt.NDArray[np.uint32]
     """Hashes of the known features, ascending; shape (n,)."""
     values: npt.NDArray[np.int8]
-    """Their weights in steps of `step`; shape (n, 3), a column for each of LABELS."""
+    """Their weights in steps of `step`; shape (n, 4): a column for each of LABELS, one for ASIDE."""
     step: float
     temperature: Floats
-    """What evidence is divided by, for English and for Chinese; found on lines not trained on. Shape (2,)."""
+    """What evidence is divided by, for English and Chinese; found on texts not trained on. Shape (2, 4)."""
     offset: Floats
-    """What is added to it then, for each of LABELS; shape (2, 3)."""
+    """What is added to it then; shape (2, 4)."""
 
     def evidence(self, text: str) -> Floats:
-        """Sum of the weights of a text's features, those never seen left out; shape (3,)."""
+        """Sum of the weights of a text's features, those never seen left out; shape (4,)."""
         found = keys(text)
         at = np.searchsorted(self.keys, found)
         at[at == len(self.keys)] = 0
@@ -55,17 +60,18 @@ def read(path: Path) -> Weights:
 
 
 def probabilities(weights: Weights, text: str, chinese: bool) -> list[float]:
-    """Of each of LABELS, as the calibration of a Chinese or an English call has it; they sum to 1.
+    """Of each of LABELS, which sum to 1, then of ASIDE, as calibrated for a Chinese or an English call.
 
     A text without a word is unfinished.
     """
     if not tokens(text):
-        return [0.0, 1.0, 0.0]
+        return [0.0, 1.0, 0.0, 0.0]
     language = int(chinese)
     evidence = weights.evidence(text) / weights.temperature[language] + weights.offset[language]
-    powers = np.exp(evidence - evidence.max())
+    labels, aside = evidence[:-1], float(evidence[-1])
+    powers = np.exp(labels - labels.max())
     shares: list[float] = (powers / powers.sum()).tolist()
-    return shares
+    return [*shares, 1 / (1 + math.exp(-aside))]
 
 
 @cache

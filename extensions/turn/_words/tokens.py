@@ -15,6 +15,12 @@ FILLERS = "FILLER"
 NUMBERS = ("NUM", "TENS", "HUNDRED", "FIGURE")
 LONGEST_ZH = 5
 """Characters of the longest word in lexicon_zh.txt."""
+MEASURES = frozenset(
+    "个位件张条本台部次份杯瓶双只家间套块元斤号天年月日点遍趟种些层栋辆把封页场段项笔周门首口头面道句顿粒片根颗枝支棵朵盒箱袋包桶碗"
+    "盘壶串排列队群对副幅扇座所艘架匹届期集章篇款样类批组班节堂桌番阵股滴团堆束枚名户圈步声眼度"
+)
+"""Chinese characters that count things after a number or "this", whatever they are elsewhere."""
+COUNTED = ("NUM", "TENS", "DEM")
 ENDINGS = (
     ("ing", "x-ing"), ("ed", "x-ed"), ("ly", "x-ly"), ("tion", "x-n"), ("sion", "x-n"), ("ment", "x-n"),
     ("ness", "x-n"), ("ity", "x-n"), ("ful", "x-adj"), ("able", "x-adj"), ("ible", "x-adj"), ("ous", "x-adj"),
@@ -63,13 +69,16 @@ def _join_characters(pieces: list[str]) -> list[str]:
 def _chinese(run: str) -> list[Token]:
     """Part a run of Chinese characters into the lexicon's words, the longest first; others stay alone."""
     kinds = lexicon("zh")
-    found = []
+    found: list[Token] = []
     at = 0
     while at < len(run):
         for size in range(min(LONGEST_ZH, len(run) - at), 0, -1):
             word = run[at : at + size]
             if word in kinds or size == 1:
-                found.append(Token(word, kinds.get(word, "x")))
+                kind = kinds.get(word, "x")
+                if word in MEASURES and found and found[-1].kind in COUNTED:
+                    kind = "MEAS"
+                found.append(Token(word, kind))
                 at += size
                 break
     return found
