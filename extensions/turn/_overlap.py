@@ -90,7 +90,8 @@ class OverlapJudge:
     words_s: float = 0.55
     """Words of a sound so short are believed only when they are final, or plainly want the floor."""
     short_s: float = 0.75
-    """A sound that ceases earlier may well have been a sign of listening, whatever has been understood."""
+    """A sound that ceases earlier may well have been a sign of listening, whatever has been understood; one
+    that sounds like other words is that only for `words_s`."""
     far_db: float = 9.0
     """A sound so much quieter than the caller is somebody else's: it must plainly want the floor."""
     aside: float = 0.9
@@ -118,7 +119,7 @@ class OverlapJudge:
             return "yield"
         if heard.final:
             return "yield" if self._was_misheard(heard) else "ignore"
-        if heard.silent and heard.voiced_s < self.short_s:
+        if heard.silent and heard.voiced_s < self._short_s(heard.kinds):
             # A gap is heard more than a dip, and most sounds so short are signs of listening.
             return "go_on"
         return "pause" if heard.voiced_s >= self._patience_s(heard) else "wait"
@@ -135,16 +136,19 @@ class OverlapJudge:
         kinds = heard.kinds
         may_be_nothing = heard.voiced_s < self.short_s and kinds.hum + kinds.tic + kinds.listening >= LIKELY
         may_be_nothing |= self.is_wordless(heard.voiced_s, kinds)
-        ceased = heard.silent and heard.voiced_s < self.short_s and kind == "words"
+        ceased = heard.silent and heard.voiced_s < self._short_s(kinds) and kind == "words"
         return "" if kind != "backchannel" and (may_be_nothing or ceased) else kind
 
     def _was_misheard(self, heard: Overlap) -> bool:
         """Whether words that the recogniser is not sure of were some that want the floor."""
-        if not heard.words or heard.voiced_s < self.words_s or self.is_wordless(heard.voiced_s, heard.kinds):
+        if not heard.words or self.is_wordless(heard.voiced_s, heard.kinds):
             return False
-        if heard.voiced_s < self.short_s and heard.kinds.listening > heard.kinds.floor + heard.kinds.words:
-            return False
-        return heard.voice_confidence >= SURELY_A_VOICE
+        if heard.kinds.floor >= LIKELY:
+            return True
+        return heard.voiced_s >= self._short_s(heard.kinds) and heard.voice_confidence >= SURELY_A_VOICE
+
+    def _short_s(self, kinds: Kinds) -> float:
+        return self.words_s if kinds.floor + kinds.words >= LIKELY else self.short_s
 
     def _patience_s(self, heard: Overlap) -> float:
         """How long such a sound may last until the agent falls silent."""
