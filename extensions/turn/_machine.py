@@ -13,6 +13,7 @@ from extensions.turn._backchannel import Backchannels
 from extensions.turn._overlap import UNSURE, Overlap, OverlapJudge
 from extensions.turn._patience import Patience, Waiting
 from extensions.turn._said import Said
+from extensions.turn._sounds.watch import Watch
 from voice_agent.audio import FRAME_S
 from voice_agent.message import AudioFrame, Heard, SpeechEnded, SpeechStarted, Transcript
 from voice_agent.spoken import join
@@ -67,6 +68,7 @@ class Machine:
     overlap: OverlapJudge
     limits: Limits = Limits()
     backchannels: Backchannels = field(default_factory=Backchannels)
+    watch: Watch = field(default_factory=Watch)
     state: State = State.LISTENING
     on_hold: bool = False
     said: Said | None = None
@@ -112,6 +114,7 @@ class Machine:
             self.said.go_on(message)
         else:
             self.said, self._aside, self._over_reply = Said.begin(message), False, False
+            self.watch.begin(message.time_s)
         match self.state:
             case State.LISTENING | State.ON_HOLD:
                 yield from self._take_floor(cut=False)
@@ -163,6 +166,7 @@ class Machine:
 
     def hear(self, frame: AudioFrame) -> Iterator[Action]:
         """20 ms have passed at the caller's end."""
+        self.watch.hear(frame)
         if self.said is not None:
             self.said.hear(frame)
         if frame.gap:
@@ -253,21 +257,9 @@ class Machine:
         assert said is not None
         if self._protected:
             return
-        verdict = self.overlap.judge(
-            Overlap(
-                voiced_s=said.voiced_until(self._now_s),
-                unknown_s=said.unknown_until(self._now_s),
-                words=said.words,
-                final=said.is_complete,
-                confidence=said.confidence,
-                voice_confidence=said.voice_confidence,
-                silent=said.silent_since_s is not None,
-                known=said.is_up_to_date,
-                below_db=self._below_db(said),
-                asked=self._asked,
-                aside=self.patience.wait(said.words, said.language, said.confidence).aside,
-            )
-        )
+        aside = self.patience.wait(said.words, said.language, said.confidence).aside
+        heard = Overlap.of(said, self._now_s, self._below_db(said), self._asked, self.watch.kinds, aside)
+        verdict = self.overlap.judge(heard)
         if verdict == "yield":
             yield from self._take_floor(cut=True)
         elif self._aside:
@@ -360,6 +352,8 @@ class Machine:
             return far or waiting.hold or kind in ("", "backchannel") or said.confidence < UNSURE
         if self._over_reply and kind == "backchannel":
             return not self._asked
+        if said.confidence < UNSURE and self.overlap.is_wordless(said.voiced_s, self.watch.kinds):
+            return True
         return not said.words and said.voiced_s < self.limits.ignored_s
 
     def _as_end(self, said: Said, waiting: Waiting, tentative: bool = False) -> End:

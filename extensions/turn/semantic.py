@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from extensions.turn import _actions as actions
-from extensions.turn import _words
+from extensions.turn import _sounds, _words
 from extensions.turn._backchannel import Backchannels
 from extensions.turn._machine import Limits, Machine
 from extensions.turn._overlap import OverlapJudge
@@ -82,6 +82,7 @@ class SemanticTurn(Extension):
 
     def prepare(self) -> None:
         _words.prepare()
+        _sounds.prepare()
         common_phrases()
         try:
             self._manners()

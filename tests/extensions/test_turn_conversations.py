@@ -15,6 +15,7 @@ from extensions.turn._actions import Action, Confirm, End, GiveUp, Play, Speak, 
 from extensions.turn._machine import Limits, Machine, State
 from extensions.turn._overlap import OverlapJudge
 from extensions.turn._patience import Patience
+from extensions.turn._sounds.watch import Watch
 from extensions.turn._words import Finish
 from voice_agent.audio import FRAME, FRAME_S, SAMPLE_RATE
 from voice_agent.dialogue.floor import common_phrases
@@ -77,6 +78,12 @@ class Reply:
     heard: Heard | None = None
 
 
+class Deaf(Watch):
+    """The sound here is digital silence, and tells nothing."""
+
+    def begin(self, onset_s: float) -> None: ...
+
+
 class Conversation:
     """Everything that happens in one call, 20 ms at a time."""
 
@@ -84,7 +91,7 @@ class Conversation:
         self.random = random.Random(seed)
         self.lossy = seed % 2 == 1
         self.machine = Machine(
-            Patience(finish, 0.2, 1.2), OverlapJudge(common_phrases()), Limits(idle_s=0, remind_s=0)
+            Patience(finish, 0.2, 1.2), OverlapJudge(common_phrases()), Limits(idle_s=0, remind_s=0), watch=Deaf()
         )
         self.playout = Playout()
         self.now_s = 0.0

@@ -8,12 +8,14 @@ from extensions.turn._actions import Action, Confirm, End, GiveUp, Play, Speak, 
 from extensions.turn._machine import Limits, Machine, State
 from extensions.turn._overlap import OverlapJudge
 from extensions.turn._patience import Patience
+from extensions.turn._sounds import UNKNOWN, Kinds
 from extensions.turn._words import Finish
 from voice_agent.audio import FRAME_S
 from voice_agent.dialogue.floor import common_phrases
 from voice_agent.message import AudioFrame, Heard, SpeechEnded, SpeechStarted, Transcript
 from voice_agent.testing import tone
 
+HUM, TIC, LISTENING, FLOOR = (Kinds(*(float(at == place) for at in range(5))) for place in range(4))
 LEAST_S, MOST_S = 0.2, 1.8
 SOUND, SOFT = tone(FRAME_S, level_db=-20), tone(FRAME_S, level_db=-40)
 
@@ -27,13 +29,24 @@ def finish(text: str, language: str) -> Finish:
     return Finish("finished", {"finished": 1.0, "unfinished": 0.0, "wait": 0.0})
 
 
+class Known:
+    """In place of a watch: what the sound is, a test says."""
+
+    kinds = UNKNOWN
+
+    def begin(self, onset_s: float) -> None: ...
+
+    def hear(self, frame: AudioFrame) -> None: ...
+
+
 class Talk:
     """A machine, and the time at its caller's end."""
 
     def __init__(self, **limits: float) -> None:
         self.machine = Machine(
-            Patience(finish, LEAST_S, MOST_S), OverlapJudge(common_phrases()), Limits(**limits)  # type: ignore[arg-type]
+            Patience(finish, LEAST_S, MOST_S), OverlapJudge(common_phrases()), Limits(**limits),  # type: ignore[arg-type]
         )  # fmt: skip
+        self.sound = self.machine.watch = Known()  # type: ignore[assignment]
         self.now_s = 0.0
         self.soft = False
         """Whether somebody far away is heard."""
@@ -431,6 +444,72 @@ def test_words_that_come_late_get_the_floor_from_the_silent_agent() -> None:
     assert talk.of(TakeFloor)
     talk.wait(0.3)
     assert (talk.state(), talk.ends) == (State.THINKING, ["i have another question"])
+
+
+@pytest.mark.parametrize("kinds", [HUM, TIC])
+def test_a_sound_without_words_does_not_make_the_agent_silent(kinds: Kinds) -> None:
+    talk = Talk()
+    talk.agent_speaks()
+    talk.sound.kinds = kinds
+    talk.onset()
+    talk.wait(1.2)
+    talk.understood("stop talk to")  # what a recogniser makes of a laugh
+    assert (talk.state(), talk.modes) == (State.DUCKED, ["ducked"])
+    talk.pause()
+    talk.offset()
+    talk.understood("five five", final=True, confidence=0.2)
+    assert (talk.state(), talk.modes) == (State.AGENT_SPEAKING, ["ducked", "full"])
+
+
+def test_words_that_are_sure_get_the_floor_even_from_what_sounded_like_a_laugh() -> None:
+    talk = Talk()
+    talk.agent_speaks()
+    talk.sound.kinds = TIC
+    talk.say("where is my order")
+    assert (talk.state(), talk.of(TakeFloor)) != (State.AGENT_SPEAKING, [])
+
+
+def test_a_laugh_without_end_makes_it_silent_after_all() -> None:
+    talk = Talk()
+    talk.agent_speaks()
+    talk.sound.kinds = TIC
+    talk.onset()
+    talk.wait(1.7)
+    assert (talk.state(), talk.modes) == (State.PAUSED, ["ducked", "paused"])
+
+
+@pytest.mark.parametrize(("kinds", "silent_s"), [(FLOOR, 0.28), (UNKNOWN, 0.4), (LISTENING, 0.72)])
+def test_how_soon_the_agent_is_silent_depends_on_what_it_sounds_like(kinds: Kinds, silent_s: float) -> None:
+    talk = Talk()
+    talk.agent_speaks()
+    talk.sound.kinds = kinds
+    talk.onset()
+    talk.wait(silent_s - 0.02)
+    assert talk.state() == State.DUCKED
+    talk.wait(0.06)
+    assert talk.state() == State.PAUSED
+
+
+def test_of_a_short_sound_that_has_ceased_the_first_guess_at_its_words_does_not_count() -> None:
+    talk = Talk()
+    talk.sound.kinds = Kinds(0.0, 0.0, 0.5, 0.0, 0.5)
+    talk.agent_speaks()
+    talk.onset()
+    talk.wait(0.6)
+    talk.pause()
+    talk.understood("are my")
+    talk.offset()
+    assert talk.of(TakeFloor) == []
+    talk.understood("right", final=True)
+    assert talk.state() == State.AGENT_SPEAKING
+
+
+def test_a_laugh_in_silence_is_no_turn_whatever_it_was_taken_for() -> None:
+    talk = Talk()
+    talk.sound.kinds = TIC
+    talk.say("five five five", seconds=1.2, confidence=0.2)
+    talk.wait(2)
+    assert (talk.state(), talk.ends) == (State.LISTENING, [])
 
 
 def test_a_sound_while_the_agent_thinks_holds_its_answer_back() -> None:

@@ -91,7 +91,8 @@ def test_a_pause_is_silence_after_a_fade_and_consumes_nothing() -> None:
         (0.4, 0.4),  # just between two
         (0.6, 0.4),
         (0.76, 0.76),  # in a breath
-        (0.98, 0.8),
+        (0.9, 0.8),
+        (0.98, 0.98),  # of the word only a last sound was missing
     ],
 )
 def test_after_a_pause_it_goes_on_with_the_word_that_was_cut(paused_s: float, resumed_s: float) -> None:

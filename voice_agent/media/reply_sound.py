@@ -12,6 +12,9 @@ from voice_agent import spoken
 from voice_agent.audio import SAMPLE_RATE
 from voice_agent.message import Heard, Samples, Speech, Word
 
+LAST_SOUND = round(0.08 * SAMPLE_RATE)
+"""Of a word, in samples: said twice for the sake of so little, the whole word is heard twice."""
+
 
 @dataclass
 class ClauseSound:
@@ -78,11 +81,11 @@ class ClauseSound:
         return filled
 
     def rewind(self) -> int:
-        """Back to the start of the word that is cut here; between two words there is none. Returns by how
-        many samples."""
+        """Back to the start of the word that is cut here; between two words there is none, and one of which
+        only a last sound was missing goes on there: it has been heard. Returns by how many samples."""
         for word in self.words or self._guess():
             start, end = round(word.start_s * SAMPLE_RATE), round(word.end_s * SAMPLE_RATE)
-            if start < self.place < end:
+            if start < self.place < end - LAST_SOUND:
                 back = self.place - start
                 self.place = start
                 return back
