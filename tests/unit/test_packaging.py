@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TRAVELLING = ("graphs", "verticals", "web_client")
+PACKAGED = (".py", ".npz", ".txt", ".json")
+"""Code, weights, lexicons and phrases."""
 LOCKS = [ROOT / "requirements" / name for name in ("run.txt", "dev.txt")]
 
 
@@ -34,8 +36,9 @@ def test_the_wheel_holds_what_it_needs(wheel: Path) -> None:
             if path.is_file():
                 assert f"voice_agent/bundled/{path.relative_to(ROOT).as_posix()}" in inside
     for package in ("voice_agent", "extensions"):
-        for path in (ROOT / package).rglob("*.py"):
-            assert path.relative_to(ROOT).as_posix() in inside
+        for path in (ROOT / package).rglob("*"):
+            if path.suffix in PACKAGED:
+                assert path.relative_to(ROOT).as_posix() in inside
     assert {"voice_agent/py.typed", "voice_agent/models/catalogue.json"} <= inside
     assert not any(name.startswith(("tests/", "docs/")) for name in inside)
 
