@@ -1,4 +1,4 @@
-"""What a sound is, by its sound alone: synthetic hums, laughs and voices that the weights were not trained on."""
+"""What a sound is, by its sound alone: hums, laughs and voices that the weights were not trained on."""
 
 import numpy as np
 import pytest

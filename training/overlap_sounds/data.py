@@ -1,4 +1,4 @@
-"""What callers do over an agent's voice, as sound with its kind; and what is heard of it, moment by moment."""
+"""What callers do over an agent's voice, as sound with its kind; what is heard of it, moment by moment."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ from extensions.turn._sounds.model import Kinds
 from extensions.vad.silero import SileroVad
 from training.overlap_sounds import sounds
 from voice_agent import audio
-from voice_agent.audio import FRAME, FRAME_S, SAMPLE_RATE
+from voice_agent.audio import FRAME_S, SAMPLE_RATE
 from voice_agent.dialogue.floor import Tokens, common_phrases, tokens_of
 from voice_agent.message import Clause, Speech, SpeechEnded, SpeechStarted
 from voice_agent.spoken import join
@@ -31,9 +31,9 @@ KINDS = Kinds._fields
 SENTENCES = Path(__file__).parents[1] / "turn_words"
 ESPEAK = {
     "en": (
-        "en-us+f3", "en-us+m2", "en-us+m4", "en-us+m6", "en-us+m8", "en+f3", "en+m4", "en-us+Annie", "en-us+Alex",
-        "en-us+Andy", "en-us+Michael", "en-us+linda", "en+Alicia", "en-us+steph", "en-us+edward", "en-us+zac",
-        "en-gb-scotland+m2", "en-us+belinda", "en-us+travis", "en+victor",
+        "en-us+f3", "en-us+m2", "en-us+m4", "en-us+m6", "en-us+m8", "en+f3", "en+m4", "en-us+Annie",
+        "en-us+Alex", "en-us+Andy", "en-us+Michael", "en-us+linda", "en+Alicia", "en-us+steph",
+        "en-us+edward", "en-us+zac", "en-gb-scotland+m2", "en-us+belinda", "en-us+travis", "en+victor",
     ),
     "zh": (
         "cmn+f3", "cmn+m2", "cmn+m4", "cmn+m6", "cmn+m8", "cmn+Annie", "cmn+Alex", "cmn+Andy", "cmn+Michael",
@@ -53,14 +53,17 @@ HUMMED = frozenset(map(tokens_of, (
     "mm", "mmm", "mhm", "mm hm", "mm hmm", "hm", "hmm", "hmm hm", "m", "嗯", "嗯嗯", "恩", "唔", "嗯哼",
 )))  # fmt: skip
 CORRECTS = {
-    "en": ("no", "nope", "not", "stop", "wait", "hold", "hang", "sorry", "excuse", "pardon", "actually", "enough",
-           "wrong", "never", "that's", "shut", "quiet", "be", "cancel", "forget"),
-    "zh": ("不", "别", "停", "等", "错", "慢", "稍", "打", "抱", "闭", "够", "算", "取", "另", "换", "没", "先", "且"),
+    "en": ("no", "nope", "not", "stop", "wait", "hold", "hang", "sorry", "excuse", "pardon", "actually",
+           "enough", "wrong", "never", "that's", "shut", "quiet", "be", "cancel", "forget"),
+    "zh": ("不", "别", "停", "等", "错", "慢", "稍", "打", "抱",
+           "闭", "够", "算", "取", "另", "换", "没", "先", "且"),
 }  # fmt: skip
 """First words of phrases that want the floor at once, with which nobody begins who only listens."""
 BEFORE_S, AFTER_S = 0.6, 0.5
 LONGEST_S = 1.7
 """No more of a clip is needed."""
+REVERBERATION = 4800
+"""Samples: 0.3 s."""
 LINES = {"en": 100, "zh": 80}
 """Of each kind, in a stock of a share of 1."""
 HUMS = {"hum": 150, "mm_hm": 100}
@@ -91,16 +94,8 @@ def lines(random: np.random.Generator, language: str, count: int) -> Iterator[Li
         yield Line(KINDS.index("hum" if hummed else "listening"), sign, language)
         rest = _any(sentences, random) if random.random() < 0.6 else ""
         yield Line(KINDS.index("floor"), join(_any(corrections, random), rest), language)
-        before = (
-            "",
-            "",
-            "",
-            "",
-            _any(asked, random),
-            _any(asked, random),
-            _any(asked, random),
-            "" if hummed else sign,
-        )
+        asks = [_any(asked, random) for _ in range(3)]
+        before = ("", "", "", "", *asks, "" if hummed else sign)
         yield Line(KINDS.index("words"), join(before[number % len(before)], sentence), language)
 
 
@@ -151,37 +146,41 @@ def _flite(text: str, voice: str, random: np.random.Generator) -> Floats:
         return audio.to_float(audio.read(Path(file.name)))
 
 
-def in_a_call(raw: sounds.Floats, random: np.random.Generator) -> Floats:
+def in_a_call(raw: Floats, random: np.random.Generator) -> Floats:
     """At some level, speed and distance, through some microphone, over some noise; silence around it."""
     sounding = np.flatnonzero(np.abs(raw) > 0.02 * np.abs(raw).max())
     raw = raw[sounding[0] : sounding[-1] + 1][: round(LONGEST_S * SAMPLE_RATE)]
     speed = random.uniform(0.9, 1.12)
-    raw = np.interp(np.arange(0, len(raw) - 1, speed), np.arange(len(raw)), raw)
-    total = np.concatenate(
-        (
-            np.zeros(round((BEFORE_S + random.uniform(0, FRAME_S)) * SAMPLE_RATE)),
-            raw,
-            np.zeros(round(AFTER_S * SAMPLE_RATE)),
-        )
-    )
+    stretched = np.interp(np.arange(0, len(raw) - 1, speed), np.arange(len(raw)), raw)
+    before_s = BEFORE_S + random.uniform(0, FRAME_S)
+    total = np.concatenate((_zeros(before_s), stretched, _zeros(AFTER_S)))
     hertz = np.fft.rfftfreq(len(total), 1 / SAMPLE_RATE)
     tilt = random.uniform(-3, 3) * np.log2(np.maximum(hertz, 100) / 1000)
     low, high = random.uniform(30, 200), random.choice((3400.0, 8000.0, 8000.0, 8000.0))
     gain = 10 ** (tilt / 20) / np.sqrt((1 + (low / np.maximum(hertz, 1)) ** 4) * (1 + (hertz / high) ** 12))
     total = np.fft.irfft(np.fft.rfft(total) * gain, len(total))
     if random.random() < 0.2:
-        tail = random.standard_normal(_reverberation := 4800) * 10 ** (-3 * np.arange(4800) / 4800)
-        tail *= random.uniform(0.2, 0.8) / np.sqrt(np.sum(np.square(tail)))
-        tail[0] += 1
-        size = len(total) + _reverberation
-        total = np.fft.irfft(np.fft.rfft(total, size) * np.fft.rfft(tail, size), size)[: len(total)]
-    loud = np.sort(np.abs(total))[-len(raw) // 2 :]
+        total = _in_a_room(total, random)
+    loud = np.sort(np.abs(total))[-len(stretched) // 2 :]
     total *= 10 ** (random.uniform(-34, -16) / 20) / np.sqrt(np.mean(np.square(loud)))
     noise = random.standard_normal(len(total))
     if random.random() < 0.5:
         noise = np.fft.irfft(np.fft.rfft(noise) / np.sqrt(np.maximum(hertz, 50) / 500), len(total))
     total += noise * 10 ** (random.uniform(-85, -48) / 20) / np.std(noise)
     return np.clip(total, -1, 1).astype(np.float32)
+
+
+def _zeros(seconds: float) -> Floats:
+    return np.zeros(round(seconds * SAMPLE_RATE), np.float32)
+
+
+def _in_a_room(sound: sounds.Floats, random: np.random.Generator) -> sounds.Floats:
+    """With an echo that fades by 60 dB in REVERBERATION samples."""
+    tail = random.standard_normal(REVERBERATION) * 10 ** (-3 * np.arange(REVERBERATION) / REVERBERATION)
+    tail *= random.uniform(0.2, 0.8) / np.sqrt(np.sum(np.square(tail)))
+    tail[0] += 1
+    size = len(sound) + REVERBERATION
+    return np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(tail, size), size)[: len(sound)]
 
 
 async def moments(clip: Floats) -> list[list[Floats]]:
@@ -230,7 +229,8 @@ class Examples(NamedTuple):
 
 def examples(seed: int, share: float = 1.0, strange: bool = False) -> Examples:
     """A stock of sounds as they are heard in calls; with `strange`, in the voices and by the recipes of
-    `turn-eval`. The same for the same seed, in a process that has said nothing before."""
+    `turn-eval`. Nearly the same for the same seed, in a process that has said nothing before: now and then
+    what espeak says is a sample longer or shorter."""
     random = np.random.default_rng([seed, strange])
     clips: list[tuple[int, Floats]] = []
     for language, count in LINES.items():
@@ -238,20 +238,31 @@ def examples(seed: int, share: float = 1.0, strange: bool = False) -> Examples:
             (line.kind, spoken(line, random, strange))
             for line in lines(random, language, round(count * share))
         ]
-    clips += [(KINDS.index("hum"), hum(random)) for hum in _recipes(random, HUMS, share, strange)]
-    clips += [(KINDS.index("tic"), tic(random)) for tic in _recipes(random, TICS, share, strange)]
+    for name, counts in (("hum", HUMS), ("tic", TICS)):
+        clips += [
+            (KINDS.index(name), make(random).astype(np.float32)) for make in _recipes(counts, share, strange)
+        ]
     found: list[tuple[Floats, int, int, int]] = []
-    for kind, raw in clips:
-        for heard in asyncio.run(moments(in_a_call(raw, random))):
+    for (kind, raw), of_its_own in zip(clips, random.spawn(len(clips)), strict=True):
+        for heard in asyncio.run(moments(in_a_call(raw, of_its_own))):
             number = len(found)
             found += [(one, kind, round(float(one[FRAMES_AT]) * MOST), number) for one in heard]
     summaries, kinds, frames, numbers = zip(*found, strict=True)
     return Examples(np.stack(summaries), np.array(kinds), np.array(frames), np.array(numbers))
 
 
-def _recipes(
-    random: np.random.Generator, counts: Mapping[str, int], share: float, strange: bool
-) -> list[sounds.Recipe]:
+def joined(stocks: Sequence[Examples]) -> Examples:
+    """Several stocks as one, whose sounds are numbered anew."""
+    firsts = np.cumsum([0, *(int(stock.clips.max()) + 1 for stock in stocks[:-1])])
+    return Examples(
+        summaries=np.concatenate([stock.summaries for stock in stocks]),
+        kinds=np.concatenate([stock.kinds for stock in stocks]),
+        frames=np.concatenate([stock.frames for stock in stocks]),
+        clips=np.concatenate([stock.clips + first for stock, first in zip(stocks, firsts, strict=True)]),
+    )
+
+
+def _recipes(counts: Mapping[str, int], share: float, strange: bool) -> list[sounds.Recipe]:
     stock = turn_eval_sounds.RECIPES if strange else sounds.RECIPES
     return [
         stock[name] for name, count in counts.items() if name in stock for _ in range(round(count * share))

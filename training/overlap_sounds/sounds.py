@@ -1,7 +1,8 @@
 """Hums, laughs, coughs and clicks to learn from: recipes with a generator of random numbers.
 
-They are not those of `voice_agent/turn_eval/sounds.py`, on which the result is tried: other glottis, other vowels, other
-rhythms and kinds, with much more of a spread, so that what is learned is the kind and not the recipe.
+They are not those of `voice_agent/turn_eval/sounds.py`, on which the result is tried: other glottis, other
+vowels, other rhythms and kinds, with much more of a spread, so that what is learned is the kind and not the
+recipe.
 """
 
 from collections.abc import Callable, Mapping
@@ -83,7 +84,7 @@ def hum(random: Random) -> Floats:
         (random.uniform(200, 330), random.uniform(900, 1400), random.uniform(2000, 2700)),
     )
     pieces = []
-    for number in range(random.choice((1, 2, 2, 2, 3))):
+    for _ in range(random.choice((1, 2, 2, 2, 3))):
         length = _count(random.uniform(0.1, 0.35))
         start = base * random.uniform(0.85, 1.3)
         pitch = np.linspace(start, start * random.uniform(0.8, 1.25), length)

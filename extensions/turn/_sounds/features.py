@@ -83,7 +83,8 @@ def _taper_correlation() -> Floats:
     """That of the taper itself, by which a tapered sound's is divided (Boersma 1993)."""
     power = np.square(np.abs(np.fft.rfft(_taper(), TRANSFORM)))
     correlation = np.fft.irfft(power)[: SLOWEST + 1]
-    return (correlation / correlation[0]).astype(np.float32)
+    scaled: Floats = (correlation / correlation[0]).astype(np.float32)
+    return scaled
 
 
 @cache
@@ -94,7 +95,8 @@ def _triangles() -> Floats:
     hertz = np.fft.rfftfreq(TRANSFORM, 1 / SAMPLE_RATE)
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     weights = np.maximum(0, np.minimum((hertz - low) / (centre - low), (high - hertz) / (high - centre)))
-    return (weights / weights.sum(axis=1, keepdims=True) / WINDOW).astype(np.float32)
+    scaled: Floats = (weights / weights.sum(axis=1, keepdims=True) / WINDOW).astype(np.float32)
+    return scaled
 
 
 def _mel(hertz: float) -> float:
