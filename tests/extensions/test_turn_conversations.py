@@ -91,7 +91,10 @@ class Conversation:
         self.random = random.Random(seed)
         self.lossy = seed % 2 == 1
         self.machine = Machine(
-            Patience(finish, 0.2, 1.2), OverlapJudge(common_phrases()), Limits(idle_s=0, remind_s=0), watch=Deaf()
+            Patience(finish, 0.2, 1.2),
+            OverlapJudge(common_phrases()),
+            Limits(idle_s=0, remind_s=0),
+            watch=Deaf(),
         )
         self.playout = Playout()
         self.now_s = 0.0
