@@ -113,7 +113,7 @@ class OverlapJudge:
                 return "ignore"
             goes_on = heard.unknown_s >= self._patience_s(heard) or heard.voiced_s >= self.backchannel_s
             return "pause" if goes_on else "wait"
-        if kind == "words" and heard.aside >= min(self.maybe_aside, self.aside):
+        if kind == "words" and heard.aside >= self.maybe_aside:
             return self._of_an_aside(heard)
         if kind == "words" and (heard.final or heard.voiced_s >= self.words_s):
             return "yield"

@@ -42,21 +42,29 @@ octaves above the lowest."""
 
 
 class Listener:
-    """Measures one sound. Feed it frames in order; about 40 µs each."""
+    """Keeps one sound, and measures it when asked: about 40 µs a frame. Feed it frames in order."""
 
     def __init__(self, before: Samples) -> None:
         """`before` is what came just before the first frame; at least 192 samples, or all there are."""
         needed = WINDOW - FRAME
         self._before = np.concatenate((np.zeros(needed, np.float32), audio.to_float(before)))[-needed:]
-        self.rows: list[Floats] = []
+        self._unmeasured: list[Samples] = []
+        self._rows: list[Floats] = []
 
     def hear(self, samples: Samples) -> None:
         """The next 20 ms, shape (320,)."""
-        if len(self.rows) >= MOST:
-            return
-        window = np.concatenate((self._before, audio.to_float(samples)))
-        self._before = window[FRAME:]
-        self.rows.append(_row(window))
+        if len(self._rows) + len(self._unmeasured) < MOST:
+            self._unmeasured.append(samples)
+
+    @property
+    def rows(self) -> list[Floats]:
+        """What is measured of each frame so far."""
+        for samples in self._unmeasured:
+            window = np.concatenate((self._before, audio.to_float(samples)))
+            self._before = window[FRAME:]
+            self._rows.append(_row(window))
+        self._unmeasured.clear()
+        return self._rows
 
 
 def _row(window: Floats) -> Floats:
